@@ -1,0 +1,65 @@
+import type { ShardPosition } from './shard-position.js';
+
+/** Where an answer came from, nearest first. */
+export type ReadSource = 'cache' | 'replica' | 'primary';
+
+const DISTANCE: Record<ReadSource, number> = { cache: 0, replica: 1, primary: 2 };
+
+/**
+ * What one call chain did: which shards it touched, the farthest source it read from, and how far it wrote.
+ * The HTTP layer turns it into response headers; reads use its positions to see the chain's own writes.
+ */
+export class RequestTrace {
+  readonly #shards = new Set<string>();
+  readonly #written = new Map<string, ShardPosition>();
+  readonly #required = new Map<string, ShardPosition>();
+  #source: ReadSource | undefined;
+
+  /** The farthest place that a read of this chain was answered from. */
+  get source(): ReadSource | undefined {
+    return this.#source;
+  }
+
+  /** The shards that answered, in no particular order. */
+  get shardIds(): readonly string[] {
+    return [...this.#shards];
+  }
+
+  /** How far this chain wrote, one position per shard. */
+  get written(): readonly ShardPosition[] {
+    return [...this.#written.values()];
+  }
+
+  /** Notes a read that `shardId` answered. */
+  noteRead(shardId: string, source: ReadSource): void {
+    this.#shards.add(shardId);
+    if (this.#source === undefined || DISTANCE[source] > DISTANCE[this.#source]) this.#source = source;
+  }
+
+  /** Notes a write; reads of this chain see at least this position from now on. */
+  noteWrite(position: ShardPosition): void {
+    this.#shards.add(position.shardId);
+    keepFarthest(this.#written, position);
+    keepFarthest(this.#required, position);
+  }
+
+  /** Makes reads of this chain see at least these positions (a consistency token that was sent along). */
+  requirePositions(positions: Iterable<ShardPosition>): void {
+    for (const position of positions) keepFarthest(this.#required, position);
+  }
+
+  /** What a read of this shard must show at least. */
+  requiredPosition(shardId: string): ShardPosition | undefined {
+    return this.#required.get(shardId);
+  }
+}
+
+function keepFarthest(positions: Map<string, ShardPosition>, candidate: ShardPosition): void {
+  const known = positions.get(candidate.shardId);
+  if (known === undefined || isFarther(candidate, known)) positions.set(candidate.shardId, candidate);
+}
+
+/** Whether `a` is the later position of one shard: a later timeline always is. */
+function isFarther(a: ShardPosition, b: ShardPosition): boolean {
+  return a.timeline === b.timeline ? a.lsn > b.lsn : a.timeline > b.timeline;
+}

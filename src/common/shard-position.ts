@@ -1,0 +1,11 @@
+/**
+ * A place in one shard's write-ahead log. A node that has replayed `lsn` of `timeline` shows every write
+ * that had been acknowledged when the position was taken.
+ */
+export interface ShardPosition {
+  readonly shardId: string;
+  /** PostgreSQL's timeline id: it changes when a replica is promoted. */
+  readonly timeline: number;
+  /** Log sequence number as a byte offset. */
+  readonly lsn: bigint;
+}

@@ -1,0 +1,38 @@
+import { Decimal } from 'decimal.js';
+import type { ColumnOptions } from 'typeorm';
+import { ValidationError } from '../common/gateway-error.js';
+
+/** Integer and fraction digits that an amount can have in the database: NUMERIC(20,4). */
+const MONEY_PRECISION = 20;
+export const MONEY_SCALE = 4;
+
+/** NUMERIC arrives as a string and leaves as one: no binary float touches an amount. */
+const decimalTransformer = {
+  from: (value: string | null): Decimal | null => (value === null ? null : new Decimal(value)),
+  to: (value: unknown): unknown => {
+    if (typeof value === 'number') {
+      throw new ValidationError([
+        { path: '', message: 'an amount is a Decimal or a decimal string, never a number' },
+      ]);
+    }
+    return value instanceof Decimal ? value.toFixed() : value;
+  },
+};
+
+/**
+ * Column options of an exact amount: NUMERIC(20,4) in the database, `Decimal` in the entity.
+ *
+ * @example
+ * ```ts
+ * @Column(moneyColumn()) total!: Decimal;
+ * ```
+ */
+export function moneyColumn(options: ColumnOptions = {}): ColumnOptions {
+  return {
+    type: 'numeric',
+    precision: MONEY_PRECISION,
+    scale: MONEY_SCALE,
+    transformer: decimalTransformer,
+    ...options,
+  };
+}

@@ -1,0 +1,21 @@
+import type { PoolOptions } from './pool-options.js';
+
+/** How many connections one server may have to bear from all gateway processes, and how many it admits. */
+export interface ConnectionBudget {
+  readonly nodeId: string;
+  /** processes × (size + overflow) */
+  readonly needed: number;
+  /** `max_connections` less what the server keeps for superusers. */
+  readonly admitted: number;
+}
+
+/** The settings that decide how many ordinary connections a server admits. */
+export const ADMITTED_CONNECTIONS_SQL = `
+  SELECT current_setting('max_connections')::int
+       - current_setting('superuser_reserved_connections')::int
+       - coalesce(current_setting('reserved_connections', true)::int, 0) AS admitted`;
+
+/** The budget of one node; it is exceeded when `needed > admitted`. */
+export function connectionBudget(nodeId: string, pool: PoolOptions, admitted: number): ConnectionBudget {
+  return { nodeId, needed: pool.processes * (pool.size + pool.overflow), admitted };
+}

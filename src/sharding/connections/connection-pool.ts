@@ -1,0 +1,128 @@
+import pg from 'pg';
+import { PoolExhaustedError } from '../../common/gateway-error.js';
+import type { Log } from '../../common/log.js';
+import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
+import { isConnectionFailure } from './failure.js';
+import type { PoolOptions } from './pool-options.js';
+
+/** What pg-pool says when nobody gave a connection back in time; it has no code for it. */
+const ACQUIRE_TIMED_OUT = 'timeout exceeded when trying to connect';
+
+/** A connection lent by a {@link ConnectionPool}; give it back with `release`, broken or not. */
+export type PooledConnection = pg.PoolClient;
+
+/** How full a pool is at this moment. */
+export interface PoolUse {
+  readonly open: number;
+  readonly idle: number;
+  readonly waiting: number;
+}
+
+/**
+ * The connections to one node. They are pipelined: statements go out without waiting for the answer to the
+ * one before, in order. A connection that broke, or outlived its time, is closed instead of being kept.
+ */
+export class ConnectionPool implements SqlExecutor {
+  readonly nodeId: string;
+  readonly #options: PoolOptions;
+  readonly #pool: pg.Pool;
+  readonly #expiresAt = new WeakMap<pg.PoolClient, number>();
+
+  constructor(nodeId: string, url: string, options: PoolOptions, log: Log) {
+    this.nodeId = nodeId;
+    this.#options = options;
+    const { connectTimeoutMs } = options;
+    this.#pool = new pg.Pool({
+      connectionString: url,
+      application_name: 'shardgate',
+      min: options.size,
+      max: options.size + options.overflow,
+      idleTimeoutMillis: options.idleTimeoutMs,
+      connectionTimeoutMillis: options.acquireTimeoutMs,
+      statement_timeout: options.statementTimeoutMs,
+      idle_in_transaction_session_timeout: options.statementTimeoutMs * 2,
+      // A server that hangs never sends its own timeout, so the client gives up somewhat later by itself.
+      query_timeout: options.statementTimeoutMs + 5_000,
+      keepAlive: true,
+      // Without this a pool would keep a command-line program alive until its connections time out.
+      allowExitOnIdle: true,
+      Client: class extends pg.Client {
+        constructor(config?: pg.ClientConfig) {
+          super({ ...config, pipeline: true, connectionTimeoutMillis: connectTimeoutMs });
+        }
+      },
+    });
+    // An idle connection that breaks is dropped by the pool; without a listener it would end the process.
+    this.#pool.on('error', (error) => {
+      log.debug({ node: nodeId, reason: error.message }, 'an idle connection broke');
+    });
+    this.#pool.on('connect', (client) => {
+      const ageMs = options.recycleMs * (1 - Math.random() / 10);
+      this.#expiresAt.set(client, Date.now() + ageMs);
+    });
+  }
+
+  /** How full the pool is. */
+  get use(): PoolUse {
+    return {
+      open: this.#pool.totalCount,
+      idle: this.#pool.idleCount,
+      waiting: this.#pool.waitingCount,
+    };
+  }
+
+  /** Connections lent or waited for: how busy the node is, seen from this process. */
+  get inUse(): number {
+    return this.#pool.totalCount - this.#pool.idleCount + this.#pool.waitingCount;
+  }
+
+  /**
+   * Lends a connection.
+   *
+   * @throws PoolExhaustedError when none becomes free within `acquireTimeoutMs`
+   */
+  async acquire(): Promise<PooledConnection> {
+    try {
+      const connection = await this.#pool.connect();
+      // A lent connection reports its own loss through the statement that fails; the event has no reader.
+      connection.on('error', ignore);
+      return connection;
+    } catch (error) {
+      if (error instanceof Error && error.message === ACQUIRE_TIMED_OUT) {
+        throw new PoolExhaustedError(this.nodeId, this.#options.acquireTimeoutMs);
+      }
+      throw error;
+    }
+  }
+
+  /** Takes a connection back. `broken` says that its state is unknown: it is closed, never lent again. */
+  release(connection: PooledConnection, broken: boolean): void {
+    connection.off('error', ignore);
+    const expired = Date.now() >= (this.#expiresAt.get(connection) ?? 0);
+    connection.release(broken || expired);
+  }
+
+  /** Runs one statement outside of any tenant's scope: for polls and settings of the server, never for rows. */
+  async query<Row extends SqlRow = SqlRow>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
+    const connection = await this.acquire();
+    let broken = false;
+    try {
+      const result = await connection.query<Row>(sql, [...params]);
+      return result.rows;
+    } catch (error) {
+      broken = isConnectionFailure(error);
+      throw error;
+    } finally {
+      this.release(connection, broken);
+    }
+  }
+
+  /** Closes every connection as it comes back; resolves when all are closed. */
+  async end(): Promise<void> {
+    await this.#pool.end();
+  }
+}
+
+function ignore(): void {
+  // See acquire(): the statement under way fails with the same reason.
+}

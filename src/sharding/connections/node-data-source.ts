@@ -1,0 +1,89 @@
+import pg from 'pg';
+import { DataSource, type EntityManager, type EntitySchema, type QueryRunner } from 'typeorm';
+import { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { GatewayContext } from '../../common/gateway-context.js';
+import type { ConnectionPool } from './connection-pool.js';
+import { TenantQueryRunner } from './tenant-query-runner.js';
+import type { TenantSession } from './tenant-session.js';
+
+/** A class or schema that TypeORM knows as an entity. */
+export type EntityClass = (abstract new (...args: never[]) => unknown) | EntitySchema;
+
+/** The oldest server that is supported; TypeORM asks the driver for features by version. */
+const OLDEST_SERVER_VERSION = '15.0';
+
+/**
+ * TypeORM's data source of one node. It needs no server to be there when it is made: TypeORM's own start
+ * connects first, and one dead replica would then keep a whole gateway from starting. Every query runner
+ * that it makes is held to a tenant.
+ */
+export class NodeDataSource extends DataSource {
+  readonly #pool: ConnectionPool;
+  readonly #access: 'read' | 'write';
+
+  constructor(pool: ConnectionPool, access: 'read' | 'write', entities: readonly EntityClass[]) {
+    super({
+      type: 'postgres',
+      driver: pg,
+      entities: [...entities] as never[],
+      installExtensions: false,
+      synchronize: false,
+      logging: false,
+    });
+    this.#pool = pool;
+    this.#access = access;
+  }
+
+  /** Builds the entities' metadata; connections are made when statements need them. */
+  override async initialize(): Promise<this> {
+    const driver = this.#postgresDriver();
+    driver.version = OLDEST_SERVER_VERSION;
+    driver.isGeneratedColumnsSupported = true;
+    driver.searchSchema = 'public';
+    driver.schema = 'public';
+    Object.assign(this, { isInitialized: true });
+    await this.buildMetadatas();
+    return this;
+  }
+
+  override async destroy(): Promise<void> {
+    if (!this.isInitialized) return;
+    Object.assign(this, { isInitialized: false });
+    await this.#pool.end();
+  }
+
+  /**
+   * A query runner for the tenant in scope: what `@InjectDataSource` users get.
+   *
+   * @throws ScopeMissingError outside of `GatewayContext.run`
+   */
+  override createQueryRunner(): QueryRunner {
+    const { tenantId, actor } = GatewayContext.require();
+    const trace = GatewayContext.trace();
+    const shardId = this.#pool.nodeId;
+    return this.#runner({
+      tenantId,
+      actor,
+      access: this.#access,
+      callersSql: true,
+      ...(this.#access === 'write' && {
+        onCommitted: (position) => trace?.noteWrite({ shardId, ...position }),
+      }),
+    });
+  }
+
+  /** An entity manager whose every statement runs in this session. It holds no connection by itself. */
+  createSession(session: TenantSession): EntityManager {
+    return this.#runner(session).manager;
+  }
+
+  #runner(session: TenantSession): TenantQueryRunner {
+    const runner = new TenantQueryRunner(this.#postgresDriver(), this.#pool, session);
+    return Object.assign(runner, { manager: this.createEntityManager(runner) });
+  }
+
+  #postgresDriver(): PostgresDriver {
+    if (!(this.driver instanceof PostgresDriver)) throw new TypeError('The driver is not for PostgreSQL.');
+    return this.driver;
+  }
+}

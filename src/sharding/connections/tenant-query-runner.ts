@@ -1,0 +1,221 @@
+import pg from 'pg';
+import { QueryResult, TransactionNotStartedError } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner.js';
+import type { IsolationLevel } from 'typeorm/driver/types/IsolationLevel.js';
+import { BroadcasterResult } from 'typeorm/subscriber/BroadcasterResult.js';
+import { GatewayError } from '../../common/gateway-error.js';
+import type { ConnectionPool, PooledConnection } from './connection-pool.js';
+import { isConnectionFailure, toQueryFailedError } from './failure.js';
+import type { TenantSession } from './tenant-session.js';
+
+/**
+ * Read on the connection that committed, after the commit: everything that it committed lies before this
+ * position. The name of a WAL file begins with its timeline in eight hexadecimal digits.
+ */
+const COMMITTED_POSITION_SQL = `
+  SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS lsn,
+         ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int AS timeline`;
+
+interface CommittedRow {
+  readonly lsn: string;
+  readonly timeline: number;
+}
+
+/**
+ * TypeORM's query runner, held to one tenant. Every statement runs in a transaction that begins by naming
+ * tenant and actor, so that row-level security shows that tenant's rows only; session state never outlives
+ * it. Outside of an explicit transaction each statement gets a transaction of its own, sent in one
+ * pipelined round trip, and no connection is held between statements.
+ */
+export class TenantQueryRunner extends PostgresQueryRunner {
+  readonly #pool: ConnectionPool;
+  readonly #session: TenantSession;
+  #held: PooledConnection | undefined;
+  #broken = false;
+
+  constructor(driver: PostgresDriver, pool: ConnectionPool, session: TenantSession) {
+    super(driver, 'master');
+    this.#pool = pool;
+    this.#session = session;
+  }
+
+  /** The connection of the transaction under way; there is none outside of one. */
+  override connect(): Promise<PooledConnection> {
+    if (this.#held === undefined) {
+      return Promise.reject(new TransactionNotStartedError());
+    }
+    return Promise.resolve(this.#held);
+  }
+
+  override async startTransaction(isolation?: IsolationLevel): Promise<void> {
+    if (this.transactionDepth > 0) {
+      await super.startTransaction(isolation);
+      return;
+    }
+    await this.broadcaster.broadcast('BeforeTransactionStart');
+    const connection = await this.#pool.acquire();
+    try {
+      await connection.query(this.#beginSql(isolation));
+    } catch (error) {
+      this.#pool.release(connection, true);
+      throw toQueryFailedError(error);
+    }
+    this.#held = connection;
+    this.#broken = false;
+    this.isTransactionActive = true;
+    this.transactionDepth = 1;
+    await this.broadcaster.broadcast('AfterTransactionStart');
+  }
+
+  override async commitTransaction(): Promise<void> {
+    const connection = this.#held;
+    if (connection === undefined || this.transactionDepth !== 1) {
+      await super.commitTransaction();
+      return;
+    }
+    await this.broadcaster.broadcast('BeforeTransactionCommit');
+    try {
+      await this.#commit(connection, connection.query('COMMIT'));
+    } catch (error) {
+      this.#broken = true;
+      throw error;
+    } finally {
+      this.#leaveTransaction();
+    }
+    await this.broadcaster.broadcast('AfterTransactionCommit');
+  }
+
+  override async rollbackTransaction(): Promise<void> {
+    const connection = this.#held;
+    if (connection === undefined || this.transactionDepth !== 1) {
+      await super.rollbackTransaction();
+      return;
+    }
+    await this.broadcaster.broadcast('BeforeTransactionRollback');
+    try {
+      await connection.query(this.#session.callersSql === true ? 'ROLLBACK; DISCARD ALL' : 'ROLLBACK');
+    } catch {
+      // What state it is in nobody knows, so nobody gets it again. The server rolls back by itself.
+      this.#broken = true;
+    } finally {
+      this.#leaveTransaction();
+    }
+    await this.broadcaster.broadcast('AfterTransactionRollback');
+  }
+
+  override async query<T = unknown>(sql: string, params?: unknown[], structured?: boolean): Promise<T>;
+  override async query(sql: string, params?: unknown[], structured = false): Promise<unknown> {
+    const broadcast = new BroadcasterResult();
+    await this.broadcaster.broadcast('BeforeQuery', sql, params);
+    const startedAt = Date.now();
+    try {
+      const raw = await (this.#held === undefined
+        ? this.#inOwnTransaction(sql, params)
+        : this.#run(this.#held, sql, params));
+      const result = toTypeormResult(raw);
+      const durationMs = Date.now() - startedAt;
+      this.broadcaster.broadcastAfterQueryEvent(broadcast, sql, params, true, durationMs, raw, undefined);
+      return structured ? result : (result.raw as unknown);
+    } catch (error) {
+      if (isConnectionFailure(error)) this.#broken = true;
+      this.broadcaster.broadcastAfterQueryEvent(broadcast, sql, params, false, undefined, undefined, error);
+      throw error instanceof GatewayError ? error : toQueryFailedError(error);
+    } finally {
+      await broadcast.wait();
+    }
+  }
+
+  /** Gives everything back; a transaction still open is rolled back by closing its connection. */
+  override release(): Promise<void> {
+    if (this.#held !== undefined) {
+      this.#broken = true;
+      this.#leaveTransaction();
+    }
+    this.isReleased = true;
+    return Promise.resolve();
+  }
+
+  /** Begin, statement, commit and position, sent at once: one round trip for all four. */
+  async #inOwnTransaction(sql: string, params: unknown[] | undefined): Promise<pg.QueryResult> {
+    const connection = await this.#pool.acquire();
+    let broken = true;
+    try {
+      const [begun, answered, committed] = await Promise.allSettled([
+        connection.query(this.#beginSql()),
+        this.#run(connection, sql, params),
+        this.#commit(connection, connection.query('COMMIT')),
+      ]);
+      if (begun.status === 'rejected') throw begun.reason;
+      if (answered.status === 'rejected') {
+        broken =
+          isConnectionFailure(answered.reason) ||
+          (committed.status === 'rejected' && isConnectionFailure(committed.reason));
+        throw answered.reason;
+      }
+      if (committed.status === 'rejected') throw committed.reason;
+      broken = false;
+      return answered.value;
+    } finally {
+      this.#pool.release(connection, broken);
+    }
+  }
+
+  /** The statement goes out in the extended protocol always: there, one text cannot hold two statements. */
+  #run(connection: PooledConnection, sql: string, params: unknown[] | undefined): Promise<pg.QueryResult> {
+    const config: pg.QueryConfig & { queryMode: 'extended' } = {
+      text: sql,
+      values: params ?? [],
+      queryMode: 'extended',
+    };
+    return connection.query(config);
+  }
+
+  /** Waits for a commit that is under way, and learns how far it reaches. */
+  async #commit(connection: PooledConnection, commit: Promise<pg.QueryResult>): Promise<void> {
+    const { onCommitted, callersSql } = this.#session;
+    const [done, position, wiped] = await Promise.allSettled([
+      commit,
+      onCommitted === undefined ? undefined : connection.query<CommittedRow>(COMMITTED_POSITION_SQL),
+      callersSql === true ? connection.query('DISCARD ALL') : undefined,
+    ]);
+    if (done.status === 'rejected') throw done.reason;
+    // COMMIT of a failed transaction succeeds, with this tag, and keeps nothing.
+    if (done.value.command !== 'COMMIT') {
+      throw new Error('The transaction had failed before its commit; nothing was kept.');
+    }
+    if (position.status === 'rejected') throw position.reason;
+    if (wiped.status === 'rejected') throw wiped.reason;
+    const row = position.value?.rows[0];
+    if (onCommitted !== undefined && row !== undefined) {
+      onCommitted({ timeline: row.timeline, lsn: BigInt(row.lsn) });
+    }
+  }
+
+  #leaveTransaction(): void {
+    if (this.#held !== undefined) this.#pool.release(this.#held, this.#broken);
+    this.#held = undefined;
+    this.isTransactionActive = false;
+    this.transactionDepth = 0;
+  }
+
+  #beginSql(isolation?: IsolationLevel): string {
+    const { tenantId, actor, access } = this.#session;
+    return [
+      'BEGIN',
+      isolation === undefined ? '' : `ISOLATION LEVEL ${isolation}`,
+      access === 'read' ? 'READ ONLY' : 'READ WRITE',
+      `; SET LOCAL shardgate.tenant_id = ${pg.escapeLiteral(tenantId)}`,
+      `; SET LOCAL shardgate.actor = ${pg.escapeLiteral(actor)}`,
+    ].join(' ');
+  }
+}
+
+/** What TypeORM's own runner makes of a driver's answer: UPDATE and DELETE also say how many rows. */
+function toTypeormResult(raw: pg.QueryResult): QueryResult {
+  const result = new QueryResult();
+  result.records = raw.rows;
+  if (raw.rowCount !== null) result.affected = raw.rowCount;
+  result.raw = raw.command === 'UPDATE' || raw.command === 'DELETE' ? [raw.rows, raw.rowCount] : raw.rows;
+  return result;
+}
