@@ -1,6 +1,6 @@
 /**
  * One Jest project: suites say by their folder what they need. Everything under `test/integration` and
- * `test/e2e` runs against the real cluster that `test/support/global-setup.ts` starts once per run.
+ * `test/e2e` runs against the real cluster that `test/support/global-setup.js` starts once per run.
  */
 export default {
   testEnvironment: 'node',
@@ -10,8 +10,8 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '^.+\\.ts$': ['@swc/jest'] },
-  globalSetup: '<rootDir>/test/support/global-setup.ts',
-  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+  globalSetup: '<rootDir>/test/support/global-setup.js',
+  globalTeardown: '<rootDir>/test/support/global-teardown.js',
   testTimeout: 30_000,
   maxWorkers: 2,
 };

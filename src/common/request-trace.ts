@@ -1,4 +1,4 @@
-import type { ShardPosition } from './shard-position.js';
+import { laterPosition, type ShardPosition } from './shard-position.js';
 
 /** Where an answer came from, nearest first. */
 export type ReadSource = 'cache' | 'replica' | 'primary';
@@ -39,13 +39,13 @@ export class RequestTrace {
   /** Notes a write; reads of this chain see at least this position from now on. */
   noteWrite(position: ShardPosition): void {
     this.#shards.add(position.shardId);
-    keepFarthest(this.#written, position);
-    keepFarthest(this.#required, position);
+    keepLatest(this.#written, position);
+    keepLatest(this.#required, position);
   }
 
   /** Makes reads of this chain see at least these positions (a consistency token that was sent along). */
   requirePositions(positions: Iterable<ShardPosition>): void {
-    for (const position of positions) keepFarthest(this.#required, position);
+    for (const position of positions) keepLatest(this.#required, position);
   }
 
   /** What a read of this shard must show at least. */
@@ -54,12 +54,6 @@ export class RequestTrace {
   }
 }
 
-function keepFarthest(positions: Map<string, ShardPosition>, candidate: ShardPosition): void {
-  const known = positions.get(candidate.shardId);
-  if (known === undefined || isFarther(candidate, known)) positions.set(candidate.shardId, candidate);
-}
-
-/** Whether `a` is the later position of one shard: a later timeline always is. */
-function isFarther(a: ShardPosition, b: ShardPosition): boolean {
-  return a.timeline === b.timeline ? a.lsn > b.lsn : a.timeline > b.timeline;
+function keepLatest(positions: Map<string, ShardPosition>, candidate: ShardPosition): void {
+  positions.set(candidate.shardId, laterPosition(positions.get(candidate.shardId), candidate));
 }

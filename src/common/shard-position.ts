@@ -9,3 +9,9 @@ export interface ShardPosition {
   /** Log sequence number as a byte offset. */
   readonly lsn: bigint;
 }
+
+/** The later of two positions of one shard; a later timeline always is. */
+export function laterPosition(known: ShardPosition | undefined, candidate: ShardPosition): ShardPosition {
+  if (known === undefined || candidate.timeline > known.timeline) return candidate;
+  return candidate.timeline === known.timeline && candidate.lsn > known.lsn ? candidate : known;
+}

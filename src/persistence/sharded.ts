@@ -1,4 +1,13 @@
-/** Classes that were declared with `@Sharded()`; a mark on the class, not state of a gateway. */
+/** A right over rows that the gateway's login has on an entity's table. */
+export type RowPrivilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
+
+/** How an entity's rows may be used. */
+export interface ShardedOptions {
+  /** What the gateway's login may do; all four by default. Without `DELETE`, say, no code path can delete. */
+  readonly grants?: readonly RowPrivilege[];
+}
+
+/** Kept on the class itself: a mark on it, not state of a gateway. */
 const SHARDED = Symbol('shardgate:sharded');
 
 /**
@@ -12,13 +21,13 @@ const SHARDED = Symbol('shardgate:sharded');
  * class Invoice extends ShardedEntity {}
  * ```
  */
-export function Sharded(): ClassDecorator {
+export function Sharded(options: ShardedOptions = {}): ClassDecorator {
   return (target) => {
-    Object.defineProperty(target, SHARDED, { value: true });
+    Object.defineProperty(target, SHARDED, { value: options });
   };
 }
 
-/** Whether a class was declared with {@link Sharded}. */
-export function isSharded(target: unknown): boolean {
-  return typeof target === 'function' && Object.hasOwn(target, SHARDED);
+/** What a class was declared with; undefined when it was not declared with {@link Sharded}. */
+export function shardedOptionsOf(target: object): ShardedOptions | undefined {
+  return Object.getOwnPropertyDescriptor(target, SHARDED)?.value as ShardedOptions | undefined;
 }

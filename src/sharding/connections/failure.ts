@@ -18,32 +18,45 @@ const SOCKET_CODES = new Set([
 const DRIVER_MESSAGES =
   /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout|timeout expired)/;
 
+/** What the driver threw, whether TypeORM has wrapped it or not. Told by shape: errors of Node's core may be of another realm. */
+function causeOf(error: unknown): {
+  message: string;
+  code?: unknown;
+  constraint?: unknown;
+  errors?: unknown;
+} {
+  const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  return typeof cause === 'object' &&
+    cause !== null &&
+    'message' in cause &&
+    typeof cause.message === 'string'
+    ? (cause as { message: string })
+    : { message: '' };
+}
+
 /** Whether a failure means that the connection or its server is gone, rather than that the statement is wrong. */
 export function isConnectionFailure(error: unknown): boolean {
-  const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
-  if (!(cause instanceof Error)) return false;
-  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
+  const { message, errors } = causeOf(error);
+  const code = sqlStateOf(error) ?? '';
   return (
     SERVER_AWAY.has(code) ||
     code.startsWith('08') ||
     SOCKET_CODES.has(code) ||
-    DRIVER_MESSAGES.test(cause.message) ||
-    (cause instanceof AggregateError && cause.errors.some(isConnectionFailure))
+    DRIVER_MESSAGES.test(message) ||
+    (Array.isArray(errors) && errors.some(isConnectionFailure))
   );
 }
 
-/** The SQLSTATE of a failed statement, or undefined when the failure did not come from the server. */
+/** The SQLSTATE of a failed statement, or the code of a failed socket; undefined when there is neither. */
 export function sqlStateOf(error: unknown): string | undefined {
-  const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
-  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+  const { code } = causeOf(error);
+  return typeof code === 'string' ? code : undefined;
 }
 
 /** The constraint that a failed statement violated, if any. */
 export function constraintOf(error: unknown): string | undefined {
-  const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
-  return cause instanceof Error && 'constraint' in cause && typeof cause.constraint === 'string'
-    ? cause.constraint
-    : undefined;
+  const { constraint } = causeOf(error);
+  return typeof constraint === 'string' ? constraint : undefined;
 }
 
 /** What of a server's error may be seen: where and what kind, but no value and no statement. */

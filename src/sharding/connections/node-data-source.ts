@@ -65,7 +65,7 @@ export class NodeDataSource extends DataSource {
       tenantId,
       actor,
       access: this.#access,
-      callersSql: true,
+      callersSql: () => true,
       ...(this.#access === 'write' && {
         onCommitted: (position) => trace?.noteWrite({ shardId, ...position }),
       }),

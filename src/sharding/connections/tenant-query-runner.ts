@@ -94,7 +94,7 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     }
     await this.broadcaster.broadcast('BeforeTransactionRollback');
     try {
-      await connection.query(this.#session.callersSql === true ? 'ROLLBACK; DISCARD ALL' : 'ROLLBACK');
+      await connection.query(this.#session.callersSql?.() === true ? 'ROLLBACK; DISCARD ALL' : 'ROLLBACK');
     } catch {
       // What state it is in nobody knows, so nobody gets it again. The server rolls back by itself.
       this.#broken = true;
@@ -177,7 +177,7 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     const [done, position, wiped] = await Promise.allSettled([
       commit,
       onCommitted === undefined ? undefined : connection.query<CommittedRow>(COMMITTED_POSITION_SQL),
-      callersSql === true ? connection.query('DISCARD ALL') : undefined,
+      callersSql?.() === true ? connection.query('DISCARD ALL') : undefined,
     ]);
     if (done.status === 'rejected') throw done.reason;
     // COMMIT of a failed transaction succeeds, with this tag, and keeps nothing.

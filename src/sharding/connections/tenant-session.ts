@@ -9,10 +9,10 @@ export interface TenantSession {
   /** `read` makes the server itself refuse every write. */
   readonly access: 'read' | 'write';
   /**
-   * Whether callers' own SQL runs here. It can change session state, so the connection is wiped before
-   * anybody else gets it.
+   * Whether callers' own SQL ran here, asked at the end of each transaction. It can change session state, so
+   * the connection is wiped before anybody else gets it.
    */
-  readonly callersSql?: boolean;
+  readonly callersSql?: () => boolean;
   /** Called after each commit with a position that every committed write of it lies before. */
   readonly onCommitted?: (position: Omit<ShardPosition, 'shardId'>) => void;
 }

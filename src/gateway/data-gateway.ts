@@ -1,0 +1,197 @@
+import { GatewayContext } from '../common/gateway-context.js';
+import { ScopeMissingError, ValidationError } from '../common/gateway-error.js';
+import { USER_ID_PATTERN } from '../common/identifiers.js';
+import type { SqlRow } from '../common/sql-executor.js';
+import type { ShardedEntity } from '../persistence/sharded-entity.js';
+import { sqlStateOf } from '../sharding/connections/failure.js';
+import type { Router } from '../sharding/routing/router.js';
+import { fanOut } from '../sharding/scatter-gather/fan-out.js';
+import type { IdMint } from '../sharding/topology/id-mint.js';
+import { AllShardsRepository } from './all-shards-repository.js';
+import { GatewayTransaction } from './gateway-transaction.js';
+import type { RowOwner } from './row-owner.js';
+import { statementChannel, transactionChannel } from './rows-channel.js';
+import type { ReadOptions, ShardAccess } from './shard-access.js';
+import type { ShardedEntityClass } from './sharded-entity-class.js';
+import { ShardedRepository, type RepositoryRouting } from './sharded-repository.js';
+
+/** Where a raw statement goes: to a user's shard, to one shard, or to every shard of the tenant. */
+export type QueryTarget =
+  { readonly userId: string } | { readonly shardId: string } | { readonly allShards: true };
+
+/** What a transaction is about, and how isolated it is. */
+export interface TransactionOptions {
+  /** The user whose shard it runs on. Default: the user in scope. */
+  readonly userId?: string;
+  /** Default: the server's, READ COMMITTED. */
+  readonly isolation?: 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
+}
+
+/** Shards asked at once by one raw statement, and how long it may take in all. */
+const QUERY_FAN_OUT = { concurrency: 16, deadlineMs: 30_000 };
+
+/** SQLSTATE of a write in a read-only transaction. */
+const READ_ONLY_TRANSACTION = '25006';
+
+/** Statements that may well only read; the server decides, in a read-only transaction. */
+const MAY_ONLY_READ = /^\s*(select|with|table|values|show|explain)\b/i;
+
+/**
+ * The gateway itself: raw SQL, transactions and routes, in the tenant of the current scope. Repositories of
+ * entities come from it too.
+ */
+export class DataGateway {
+  readonly #access: ShardAccess;
+  readonly #router: Router;
+  readonly #ids: IdMint;
+
+  constructor(access: ShardAccess, router: Router, ids: IdMint) {
+    this.#access = access;
+    this.#router = router;
+    this.#ids = ids;
+  }
+
+  /** Where a user's rows are. */
+  route({ tenantId, userId }: { tenantId: string; userId: string }): { bucket: number; shardId: string } {
+    const { bucket, shardId } = this.#router.forUser({ tenantId, userId });
+    return { bucket, shardId };
+  }
+
+  /** A new id for a row of this user, as the gateway mints them: it carries the user's bucket. */
+  mintId(userId: string): string {
+    return this.#ids.mint(this.#ownerOf(userId).bucket);
+  }
+
+  /** The repository of an entity; `@InjectShardedRepository` gives the same. */
+  repository<T extends ShardedEntity>(entity: ShardedEntityClass<T>): ShardedRepository<T> {
+    return new ShardedRepository(entity, this.#routing());
+  }
+
+  /** Reads of an entity over the tenant's shards, or over one user's. */
+  list<T extends ShardedEntity>(
+    entity: ShardedEntityClass<T>,
+    { userId }: { readonly userId?: string | undefined } = {},
+  ): AllShardsRepository<T> {
+    return new AllShardsRepository(entity, {
+      userId,
+      tenantId: () => GatewayContext.require().tenantId,
+      shardIds: () =>
+        userId === undefined
+          ? this.#router.all(GatewayContext.require()).shardIds
+          : [this.#ownerOf(userId).shardId],
+      read: (shardId, run, options) => this.#access.read({ shardId, userId }, run, options),
+    });
+  }
+
+  /**
+   * Runs `fn` in one transaction on a user's shard: committed when it resolves, rolled back when it rejects.
+   *
+   * @throws ShardUnavailableError when the primary is away, or goes away in between
+   */
+  transaction<T>(
+    { userId, isolation }: TransactionOptions,
+    fn: (tx: GatewayTransaction) => Promise<T>,
+  ): Promise<T> {
+    const owner = userId === undefined ? this.#currentOwner() : this.#ownerOf(userId);
+    return this.#inTransaction(owner, isolation, fn);
+  }
+
+  /** Runs `fn` in one transaction on the shard of the row with this id, of whichever user. */
+  transactionOnRow<T>(id: string, fn: (tx: GatewayTransaction) => Promise<T>): Promise<T> {
+    return this.#inTransaction(this.#ownerOfId(id), undefined, fn);
+  }
+
+  /**
+   * Runs one raw statement in the tenant of the scope. Rows of several shards are concatenated. What reads
+   * goes to a replica in a read-only transaction, what writes to the primary; a SELECT that writes must say
+   * `{ from: 'primary' }`.
+   */
+  async query<Row extends SqlRow = SqlRow>(
+    sql: string,
+    params: readonly unknown[],
+    target: QueryTarget,
+    options: ReadOptions = {},
+  ): Promise<Row[]> {
+    const reads = MAY_ONLY_READ.test(sql) && options.from !== 'primary';
+    const userId = 'userId' in target ? target.userId : undefined;
+    const run = async (shardId: string): Promise<Row[]> => {
+      const call = { shardId, userId, callersSql: () => true };
+      const rows = reads
+        ? await this.#access.read(call, (manager) => manager.query<Row[]>(sql, [...params]), options)
+        : await this.#access.write(call, (manager) =>
+            manager.query<Row[] | [Row[], number]>(sql, [...params]),
+          );
+      return Array.isArray(rows[0]) ? rows[0] : (rows as Row[]);
+    };
+    try {
+      const { results } = await fanOut(this.#shardsOf(target), run, QUERY_FAN_OUT);
+      return [...results.values()].flat();
+    } catch (error) {
+      if (sqlStateOf(error) !== READ_ONLY_TRANSACTION) throw error;
+      throw new ValidationError([
+        { path: '', message: "the statement writes; run it with { from: 'primary' }" },
+      ]);
+    }
+  }
+
+  #shardsOf(target: QueryTarget): readonly string[] {
+    if ('userId' in target) return [this.#ownerOf(target.userId).shardId];
+    const tenantShards = this.#router.all(GatewayContext.require()).shardIds;
+    if ('allShards' in target) return tenantShards;
+    if (!tenantShards.includes(target.shardId)) {
+      throw new ValidationError([{ path: 'shardId', message: 'is not a shard of this tenant' }]);
+    }
+    return [target.shardId];
+  }
+
+  #inTransaction<T>(
+    owner: RowOwner,
+    isolation: TransactionOptions['isolation'],
+    fn: (tx: GatewayTransaction) => Promise<T>,
+  ): Promise<T> {
+    let callersSql = false;
+    const call = { shardId: owner.shardId, userId: owner.userId, callersSql: () => callersSql };
+    const noteCallersSql = (): void => {
+      callersSql = true;
+    };
+    return this.#access.write(call, (outer) => {
+      const run = (manager: typeof outer): Promise<T> => {
+        const routing = { ...this.#routing(), channel: () => transactionChannel(manager) };
+        return fn(new GatewayTransaction(owner, manager, routing, noteCallersSql));
+      };
+      return isolation === undefined ? outer.transaction(run) : outer.transaction(isolation, run);
+    });
+  }
+
+  #routing(): RepositoryRouting {
+    return {
+      ids: this.#ids,
+      currentOwner: () => this.#currentOwner(),
+      ownerOf: (userId) => this.#ownerOf(userId),
+      ownerOfId: (id) => this.#ownerOfId(id),
+      channel: ({ shardId, userId }) => statementChannel(this.#access, { shardId, userId }),
+      acrossShards: (entity) => this.list(entity),
+    };
+  }
+
+  #currentOwner(): RowOwner {
+    return this.#ownerOf(GatewayContext.requireUserId());
+  }
+
+  #ownerOf(userId: string): RowOwner {
+    const { tenantId } = GatewayContext.require();
+    if (typeof userId !== 'string') {
+      throw new ScopeMissingError('The call names no user; give the id of the user whose rows are meant.');
+    }
+    if (!USER_ID_PATTERN.test(userId)) {
+      throw new ValidationError([{ path: 'userId', message: `must match ${USER_ID_PATTERN.source}` }]);
+    }
+    return { tenantId, userId, ...this.route({ tenantId, userId }) };
+  }
+
+  #ownerOfId(id: string): RowOwner {
+    const { tenantId } = GatewayContext.require();
+    const { bucket, shardId } = this.#router.forId({ tenantId, id });
+    return { tenantId, userId: undefined, bucket, shardId };
+  }
+}

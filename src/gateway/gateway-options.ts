@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { ConfigurationError } from '../common/gateway-error.js';
+import { SHARD_ID_PATTERN } from '../common/identifiers.js';
+import { ShardedEntity } from '../persistence/sharded-entity.js';
+import { shardedOptionsOf } from '../persistence/sharded.js';
+import type { EntityClass } from '../sharding/connections/node-data-source.js';
+import type { MigrationClass } from '../sharding/migrations/migration-plan.js';
+
+const url = z
+  .string()
+  .regex(/^postgres(ql)?:\/\//, 'must be a postgresql:// URL; TLS is asked for with ?sslmode=verify-full')
+  .describe('postgresql://user:password@host:port/database');
+const milliseconds = z.number().int().positive();
+
+const primary = z.strictObject({
+  /** The gateway's own login: no superuser, no BYPASSRLS, owner of nothing. */
+  url,
+  /** A login that owns the schema, for migrations, `doctor` and imports only. */
+  adminUrl: url.optional(),
+});
+
+const replica = z.strictObject({
+  /** Default: `<shard>.r<n>`. */
+  id: z.string().min(1).optional(),
+  url,
+});
+
+const shard = z.strictObject({
+  id: z.string().regex(SHARD_ID_PATTERN, 'must be short: a letter, then letters, digits or _'),
+  primary,
+  replicas: z.array(replica).default([]),
+});
+
+const pool = z.strictObject({
+  size: z.number().int().min(1).default(10),
+  overflow: z.number().int().min(0).default(5),
+  acquireTimeoutMs: milliseconds.default(30_000),
+  connectTimeoutMs: milliseconds.default(5_000),
+  recycleMs: milliseconds.default(3_600_000),
+  idleTimeoutMs: milliseconds.default(10_000),
+  statementTimeoutMs: milliseconds.default(30_000),
+  processes: z.number().int().min(1).default(1),
+});
+
+const replication = z.strictObject({
+  /** How often every node is asked how far it has come. Default 100. */
+  pollMs: milliseconds.default(100),
+});
+
+const serverOptions = z.strictObject({
+  catalog: primary,
+  shards: z.array(shard).min(1, 'name at least one shard'),
+  pool: pool.prefault({}),
+  replication: replication.prefault({}),
+  /** Whether pending migrations are applied at start, to servers that have an `adminUrl`. Default true. */
+  migrateOnStart: z.boolean().default(true),
+});
+
+/** The part of the options that a configuration file can hold. */
+export type GatewayServerOptions = z.input<typeof serverOptions>;
+
+/** Everything that `DataGatewayModule.forRoot` takes. */
+export interface GatewayOptions extends GatewayServerOptions {
+  /** Classes declared with `@Sharded()` that extend `ShardedEntity`. */
+  readonly entities?: readonly EntityClass[];
+  /** TypeORM migrations that make the entities' tables, in order; run on every shard. */
+  readonly migrations?: readonly MigrationClass[];
+}
+
+/** The options with every default filled in. */
+export type ResolvedGatewayOptions = z.output<typeof serverOptions> & {
+  readonly entities: readonly EntityClass[];
+  readonly migrations: readonly MigrationClass[];
+};
+
+/**
+ * Checks options and fills in defaults. Unknown keys are refused: a misspelt option would be silently
+ * ignored otherwise.
+ *
+ * @throws ConfigurationError that names every option at fault
+ */
+export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
+  const { entities = [], migrations = [], ...rest } = options;
+  const parsed = serverOptions.safeParse(rest);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw new ConfigurationError(`The gateway's options are not usable. ${faults.join('; ')}.`);
+  }
+  assertDistinct(parsed.data.shards.map(({ id }) => id));
+  for (const entity of entities) assertSharded(entity);
+  return { ...parsed.data, entities, migrations };
+}
+
+function assertDistinct(shardIds: readonly string[]): void {
+  const twice = shardIds.find((id, index) => shardIds.indexOf(id) !== index);
+  if (twice !== undefined) {
+    throw new ConfigurationError(`shards: ${twice} is there twice; give each shard an id of its own.`);
+  }
+}
+
+function assertSharded(entity: EntityClass): void {
+  if (typeof entity !== 'function') return;
+  if (shardedOptionsOf(entity) !== undefined && entity.prototype instanceof ShardedEntity) return;
+  throw new ConfigurationError(
+    `entities: ${entity.name} is not sharded; declare it with @Sharded() and let it extend ShardedEntity.`,
+  );
+}

@@ -1,0 +1,53 @@
+import type { Log } from '../../common/log.js';
+import type { ClusterServers } from './cluster-servers.js';
+import { cannotFollow } from './replication-state.js';
+import type { SupervisedNode } from './supervised-node.js';
+
+const CHECK_EVERY_MS = 2_000;
+/** After that many failed restarts a replica's data is taken to be the reason. */
+const FAILED_STARTS_MAX = 3;
+
+/** Looks after replicas that cannot follow their primary any more, and has them made anew. */
+export class ReplicaWatch {
+  readonly #servers: ClusterServers;
+  readonly #log: Log;
+  readonly #timer: NodeJS.Timeout;
+  #checking: Promise<void> | undefined;
+
+  constructor(servers: ClusterServers, log: Log) {
+    this.#servers = servers;
+    this.#log = log;
+    this.#timer = setInterval(() => {
+      this.#checking ??= this.#check().finally(() => {
+        this.#checking = undefined;
+      });
+    }, CHECK_EVERY_MS);
+    this.#timer.unref();
+  }
+
+  /** Ends the watch, and waits for a replica that is being made. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#checking;
+  }
+
+  async #check(): Promise<void> {
+    for (const node of this.#servers.nodes) {
+      const { primaryId } = node.spec;
+      if (primaryId === undefined || !(await isHopeless(node))) continue;
+      if (this.#servers.node(primaryId).state !== 'running') continue;
+      try {
+        await this.#servers.rebuildReplica(node, primaryId);
+      } catch (error) {
+        this.#log.warn({ node: node.spec.id, reason: String(error) }, 'a replica could not be made anew yet');
+      }
+    }
+  }
+}
+
+async function isHopeless(node: SupervisedNode): Promise<boolean> {
+  if (node.state === 'held') return false;
+  // Down without being held: an attempt to make it anew failed halfway.
+  if (node.state === 'down' || node.failedStarts >= FAILED_STARTS_MAX) return true;
+  return cannotFollow(await node.readLog());
+}

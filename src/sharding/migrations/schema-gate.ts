@@ -1,0 +1,126 @@
+import { GatewayError, ShardUnavailableError } from '../../common/gateway-error.js';
+import type { Log } from '../../common/log.js';
+import { findDrift } from './drift.js';
+import { inspectShard, type ShardInspection } from './inspect-shard.js';
+import type { MigrationOptions, MigrationPlan, MigrationTarget } from './migration-plan.js';
+import { migrateShards } from './migrator.js';
+
+/** One shard, as the gate reaches it. */
+export interface GatedShard {
+  readonly shardId: string;
+  /** The gateway's own login. */
+  readonly url: string;
+  readonly gatewayRole: string;
+  /** Present when pending migrations are to be applied. */
+  readonly adminUrl?: string | undefined;
+}
+
+const RETRY_MS_MIN = 500;
+const RETRY_MS_MAX = 5_000;
+
+/** With fewer shards there is no majority to say whose schema is the odd one. */
+const SHARDS_MIN_TO_JUDGE_DRIFT = 3;
+
+/**
+ * Lets a shard be served only when its schema is what this release expects. A shard that is away, or not
+ * ready yet, is looked at again until it is: neither its return nor a repair needs a restart.
+ */
+export class SchemaGate {
+  readonly #shards: readonly GatedShard[];
+  readonly #plan: MigrationPlan;
+  readonly #options: MigrationOptions;
+  readonly #log: Log;
+  readonly #closedBecause = new Map<string, string>();
+  readonly #lines = new Map<string, readonly string[]>();
+  readonly #retries = new Map<string, NodeJS.Timeout>();
+  #stopped = false;
+
+  constructor(shards: readonly GatedShard[], plan: MigrationPlan, options: MigrationOptions, log: Log) {
+    this.#shards = shards;
+    this.#plan = plan;
+    this.#options = options;
+    this.#log = log;
+    for (const { shardId } of shards)
+      this.#closedBecause.set(shardId, 'its schema has not been checked yet.');
+  }
+
+  /** Migrates and checks every shard once; those that are not ready are tried again in the background. */
+  async start(): Promise<void> {
+    await Promise.all(this.#shards.map((shard) => this.#admit(shard, RETRY_MS_MIN)));
+    this.#judgeDrift();
+  }
+
+  /** Ends the retries. */
+  stop(): void {
+    this.#stopped = true;
+    for (const retry of this.#retries.values()) clearTimeout(retry);
+  }
+
+  /** Why a shard is not served; undefined when it is. */
+  closedBecause(shardId: string): string | undefined {
+    return this.#closedBecause.get(shardId);
+  }
+
+  /** @throws ShardUnavailableError for a shard that must not be served */
+  assertServed(shardId: string): void {
+    const reason = this.#closedBecause.get(shardId);
+    if (reason !== undefined) throw new ShardUnavailableError(shardId, reason);
+  }
+
+  async #admit(shard: GatedShard, retryMs: number): Promise<void> {
+    const reason = await this.#reasonToClose(shard);
+    if (this.#stopped) return;
+    if (reason === undefined) {
+      this.#closedBecause.delete(shard.shardId);
+      this.#log.info({ shard: shard.shardId }, 'shard is served');
+      return;
+    }
+    this.#closedBecause.set(shard.shardId, reason);
+    this.#log.warn({ shard: shard.shardId, reason }, 'shard is not served');
+    const retry = setTimeout(() => {
+      void this.#admit(shard, Math.min(retryMs * 2, RETRY_MS_MAX));
+    }, retryMs);
+    retry.unref();
+    this.#retries.set(shard.shardId, retry);
+  }
+
+  async #reasonToClose(shard: GatedShard): Promise<string | undefined> {
+    try {
+      if (shard.adminUrl !== undefined) {
+        const target: MigrationTarget = { ...shard, adminUrl: shard.adminUrl };
+        const [report] = await migrateShards([target], this.#plan, this.#options);
+        if (report?.error !== undefined) return report.error.message;
+      }
+      const inspection = await inspectShard(shard, this.#plan);
+      this.#lines.set(shard.shardId, inspection.lines);
+      return faultOf(inspection, this.#plan.installationId, shard.shardId);
+    } catch (error) {
+      return error instanceof GatewayError ? error.message : 'its schema could not be checked.';
+    }
+  }
+
+  #judgeDrift(): void {
+    for (const { shardId, missing, unexpected } of findDrift(this.#lines)) {
+      const differences = missing.length + unexpected.length;
+      this.#log.error({ shard: shardId, differences }, 'schema differs from the other shards; run doctor');
+      if (this.#lines.size < SHARDS_MIN_TO_JUDGE_DRIFT) continue;
+      this.#closedBecause.set(shardId, 'its schema differs from the other shards; run shardgate doctor.');
+    }
+  }
+}
+
+function faultOf(
+  { installation, pending, unprotected }: ShardInspection,
+  installationId: string,
+  shardId: string,
+): string | undefined {
+  if (installation === undefined || pending.length > 0) {
+    return `${pending.length} migrations are pending; run shardgate migrate.`;
+  }
+  if (installation.installationId !== installationId || installation.shardId !== shardId) {
+    return `its database is ${installation.shardId} of another installation or shard; correct its url.`;
+  }
+  return unprotected.length === 0
+    ? undefined
+    : `row-level security is not in force on ${unprotected.join(', ')}; run shardgate migrate.`;
+}
