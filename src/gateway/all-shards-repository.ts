@@ -9,6 +9,7 @@ import {
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { ValidationError } from '../common/gateway-error.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
+import { sqlStateOf } from '../sharding/connections/failure.js';
 import { fanOut } from '../sharding/scatter-gather/fan-out.js';
 import { decodeCursor, encodeCursor, type CursorValue } from '../sharding/scatter-gather/keyset-cursor.js';
 import { mergeOrdered } from '../sharding/scatter-gather/ordered-merge.js';
@@ -118,7 +119,13 @@ export class AllShardsRepository<T extends ShardedEntity> {
     }
     const shape = JSON.stringify([this.#entity.name, options.order ?? {}, this.#routing.userId ?? null]);
     const after = cursor === undefined ? undefined : decodeCursor(cursor, shape);
-    const { items, missingShards, ordering } = await this.#collect(options, limit + 1, after);
+    const { items, missingShards, ordering } = await this.#collect(options, limit + 1, after).catch(
+      (error: unknown) => {
+        // A cursor has a checksum, no signature: a forged one can carry what is not of the column's type.
+        const isForged = after !== undefined && sqlStateOf(error)?.startsWith('22') === true;
+        throw isForged ? new ValidationError([{ path: 'cursor', message: 'is not of this list' }]) : error;
+      },
+    );
     const page = items.slice(0, limit);
     const last = page.at(-1);
     const more = items.length > limit && last !== undefined;

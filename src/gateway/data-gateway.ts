@@ -88,7 +88,7 @@ export class DataGateway {
    *
    * @throws ShardUnavailableError when the primary is away, or goes away in between
    */
-  transaction<T>(
+  async transaction<T>(
     { userId, isolation }: TransactionOptions,
     fn: (tx: GatewayTransaction) => Promise<T>,
   ): Promise<T> {
@@ -97,7 +97,7 @@ export class DataGateway {
   }
 
   /** Runs `fn` in one transaction on the shard of the row with this id, of whichever user. */
-  transactionOnRow<T>(id: string, fn: (tx: GatewayTransaction) => Promise<T>): Promise<T> {
+  async transactionOnRow<T>(id: string, fn: (tx: GatewayTransaction) => Promise<T>): Promise<T> {
     return this.#inTransaction(this.#ownerOfId(id), undefined, fn);
   }
 

@@ -28,7 +28,7 @@ const replica = z.strictObject({
 const shard = z.strictObject({
   id: z.string().regex(SHARD_ID_PATTERN, 'must be short: a letter, then letters, digits or _'),
   primary,
-  replicas: z.array(replica).default([]),
+  replicas: z.array(replica).readonly().default([]),
 });
 
 const pool = z.strictObject({
@@ -49,7 +49,7 @@ const replication = z.strictObject({
 
 const serverOptions = z.strictObject({
   catalog: primary,
-  shards: z.array(shard).min(1, 'name at least one shard'),
+  shards: z.array(shard).min(1, 'name at least one shard').readonly(),
   pool: pool.prefault({}),
   replication: replication.prefault({}),
   /** Whether pending migrations are applied at start, to servers that have an `adminUrl`. Default true. */

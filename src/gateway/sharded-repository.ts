@@ -81,7 +81,10 @@ export class ShardedRepository<T extends ShardedEntity> {
    *
    * @throws ValidationError when it is not an id of a gateway
    */
-  findById(id: string, options: Omit<FindOneOptions<T>, 'where'> & ReadOptions = {}): Promise<T | null> {
+  async findById(
+    id: string,
+    options: Omit<FindOneOptions<T>, 'where'> & ReadOptions = {},
+  ): Promise<T | null> {
     const owner = this.#routing.ownerOfId(id);
     const where = withTenant<T>({ id: id.toLowerCase() } as FindOptionsWhere<T>, owner);
     return this.#routing
@@ -165,7 +168,7 @@ export class ShardedRepository<T extends ShardedEntity> {
    */
   save<E extends DeepPartial<T>>(row: E, options?: SaveOptions): Promise<E & T>;
   save<E extends DeepPartial<T>>(rows: E[], options?: SaveOptions): Promise<(E & T)[]>;
-  save(rows: DeepPartial<T> | DeepPartial<T>[], options: SaveOptions = {}): Promise<unknown> {
+  async save(rows: DeepPartial<T> | DeepPartial<T>[], options: SaveOptions = {}): Promise<unknown> {
     const owner = this.#owner();
     for (const row of listOf(rows)) stampOwner(row, owner, this.#routing.ids);
     return this.#routing
@@ -174,7 +177,7 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   /** @see Repository.insert */
-  insert(rows: QueryDeepPartialEntity<T> | QueryDeepPartialEntity<T>[]): Promise<InsertResult> {
+  async insert(rows: QueryDeepPartialEntity<T> | QueryDeepPartialEntity<T>[]): Promise<InsertResult> {
     const owner = this.#owner();
     for (const row of listOf(rows)) stampOwner(row, owner, this.#routing.ids);
     return this.#routing.channel(owner).write((manager) => manager.insert(this.#entity, rows));
@@ -184,7 +187,7 @@ export class ShardedRepository<T extends ShardedEntity> {
    * @see Repository.upsert
    * @param conflictPaths columns of a unique index; the tenant, which begins every such index, is added
    */
-  upsert(
+  async upsert(
     rows: QueryDeepPartialEntity<T> | QueryDeepPartialEntity<T>[],
     conflictPaths: readonly string[],
   ): Promise<InsertResult> {
@@ -195,7 +198,7 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   /** @see Repository.update @throws ScopeConflictError when it would change whose row it is */
-  update(criteria: RowCriteria<T>, changes: QueryDeepPartialEntity<T>): Promise<UpdateResult> {
+  async update(criteria: RowCriteria<T>, changes: QueryDeepPartialEntity<T>): Promise<UpdateResult> {
     const fixed = IDENTITY_COLUMNS.find((column) => column in changes);
     if (fixed !== undefined) {
       throw new ScopeConflictError(`An update cannot change ${fixed}; leave it out.`);
@@ -242,12 +245,15 @@ export class ShardedRepository<T extends ShardedEntity> {
     return restrictBuilder(manager.createQueryBuilder(this.#entity, alias), owner);
   }
 
-  #read<R>(run: (manager: EntityManager, owner: RowOwner) => Promise<R>, options: ReadOptions): Promise<R> {
+  async #read<R>(
+    run: (manager: EntityManager, owner: RowOwner) => Promise<R>,
+    options: ReadOptions,
+  ): Promise<R> {
     const owner = this.#owner();
     return this.#routing.channel(owner).read((manager) => run(manager, owner), options);
   }
 
-  #write<R>(
+  async #write<R>(
     criteria: RowCriteria<T>,
     run: (manager: EntityManager, where: FindOptionsWhere<T>[]) => Promise<R>,
   ): Promise<R> {

@@ -27,6 +27,7 @@ export class ClusterServers {
   readonly #log: Log;
   readonly #nodes = new Map<string, SupervisedNode>();
   readonly #ports = new Map<string, number>();
+  readonly #closing = new AbortController();
   readonly #turns = new Map<string, Promise<void>>();
   readonly #settings = new Map<string, Readonly<Record<string, string>>>();
 
@@ -106,17 +107,15 @@ export class ClusterServers {
   /** Makes a replica anew from its running primary, and starts it; not one that is held. */
   rebuildReplica(node: SupervisedNode, primaryId: string): Promise<void> {
     return this.#inTurn(node.spec.id, async () => {
-      if (node.state === 'held') return;
+      if (node.state === 'held' || this.#closing.signal.aborted) return;
       this.#log.warn({ node: node.spec.id }, 'a replica is made anew from its primary');
       await node.stop('immediate');
       const primary = this.node(primaryId);
-      await copyRunningPrimary(
-        primary.directory,
-        this.maintenanceUrl(primaryId),
-        node.directory,
-        this.#site.runAs,
-      );
-      await this.#startOnFreePort(node);
+      const primaryUrl = this.maintenanceUrl(primaryId);
+      await copyRunningPrimary(primary.directory, primaryUrl, node.directory, this.#site.runAs, async () => {
+        await this.#startOnFreePort(node);
+        await this.#streams(node.spec.id, primaryId);
+      });
     });
   }
 
@@ -127,7 +126,7 @@ export class ClusterServers {
 
   /** Starts a held server. */
   release(nodeId: string): Promise<void> {
-    return this.#inTurn(nodeId, () => this.node(nodeId).start());
+    return this.#inTurn(nodeId, () => this.node(nodeId).start(this.#closing.signal));
   }
 
   /** Adds settings to one node's own and makes it read them; those that need a restart wait for one. */
@@ -140,6 +139,8 @@ export class ClusterServers {
 
   /** Stops everything: primaries first, so that their replicas get the rest of the log. */
   async stop(mode: 'fast' | 'immediate'): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#turns.values());
     if (mode === 'fast') await all(this.#leaders().map((node) => node.stop('fast')));
     await all(this.nodes.map((node) => node.stop(mode)));
   }
@@ -205,14 +206,19 @@ export class ClusterServers {
   }
 
   #streams(nodeId: string, primaryId: string): Promise<boolean> {
-    return waitForStreaming(this.maintenanceUrl(primaryId), nodeId, STREAMING_TIMEOUT_MS);
+    return waitForStreaming(
+      this.maintenanceUrl(primaryId),
+      nodeId,
+      STREAMING_TIMEOUT_MS,
+      this.#closing.signal,
+    );
   }
 
   async #startOnFreePort(node: SupervisedNode): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       await this.#writeConfiguration(node);
       try {
-        await node.start();
+        await node.start(this.#closing.signal);
         return;
       } catch (error) {
         const lostRace = error instanceof ServerStartError && error.portTaken;

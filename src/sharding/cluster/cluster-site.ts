@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { nextManifest, readManifest, type ClusterManifest } from './cluster-manifest.js';
 import type { EmbeddedClusterOptions } from './cluster-options.js';
@@ -98,6 +98,8 @@ export class ClusterSite {
   async close(remove: boolean): Promise<void> {
     await rm(this.configPath, { force: true });
     if (remove) await Promise.all(this.directories.map((path) => rm(path, { recursive: true, force: true })));
+    // Only if it is empty: other clusters may live there.
+    if (remove && this.home.outside !== undefined) await rmdir(SYSTEM_DIR).catch(() => undefined);
     await this.#lock.release();
   }
 }

@@ -123,7 +123,7 @@ export class EmbeddedCluster {
   async #stop(): Promise<void> {
     const startedAt = performance.now();
     await rm(this.configPath, { force: true });
-    await this.#replicaWatch.stop();
+    this.#replicaWatch.stop();
     await this.#servers.stop(this.#disposable ? 'immediate' : 'fast');
     this.#watchdog.dismiss();
     await this.#site.close(this.#disposable);

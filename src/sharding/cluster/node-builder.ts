@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,6 +13,8 @@ import { ROLES } from './server-settings.js';
 
 const runFile = promisify(execFile);
 
+/** A temporary slot: the log from here on stays until this session ends, however it ends. */
+const KEEP_LOG = 'select pg_create_physical_replication_slot($1, true, true)';
 /** Fast: the checkpoint that a copy starts from is not spread over minutes. */
 const BACKUP_START = "select pg_backup_start('shardgate replica', true)";
 /** Not waiting for an archive: the replica streams the log that the copy needs. */
@@ -80,28 +83,35 @@ export async function copyFreshPrimary(
   await replica.adoptDraft();
 }
 
-/** Makes a replica, or makes it anew, from a primary that runs. */
+/**
+ * Makes a replica, or makes it anew, from a primary that runs. The primary keeps the log that the copy needs
+ * until `startAndFollow` has resolved.
+ */
 export async function copyRunningPrimary(
   primary: NodeDirectory,
   primaryAdminUrl: string,
   replica: NodeDirectory,
   runAs: RunAs,
+  startAndFollow: () => Promise<void>,
 ): Promise<void> {
   await replica.create();
   await replica.discardDrafts();
   const client = new Client({ connectionString: primaryAdminUrl });
+  client.on('error', () => undefined);
   await client.connect();
   try {
+    await client.query(KEEP_LOG, [`shardgate_copy_${randomBytes(8).toString('hex')}`]);
     await client.query(BACKUP_START);
     await copyDataDirectory(primary.data, replica.draft, true, runAs);
     const { rows } = await client.query<{ labelfile: string }>(BACKUP_STOP);
     // With the label the replica starts from the copy's checkpoint; without, from a wrong place.
     await replica.writePrivate(join(replica.draft, 'backup_label'), rows[0]?.labelfile ?? '');
     await replica.writePrivate(join(replica.draft, 'standby.signal'), '');
+    await replica.adoptDraft();
+    await startAndFollow();
   } finally {
     await client.end();
   }
-  await replica.adoptDraft();
 }
 
 /** What initdb said last: the reason, without its own list of what it did before. */

@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeDirectory } from './node-directory.js';
 import { listProcesses, signalProcess, type ProcessEntry } from './process-table.js';
@@ -19,17 +21,21 @@ export async function mainProcessesOf(directory: NodeDirectory): Promise<number[
 }
 
 /**
- * Kills what is left of a node's server. A backend that outlives its server would keep the next one from
- * starting ("pre-existing shared memory block").
+ * Kills what is left of a node's server, so that it can be started. A backend that outlives its server would
+ * keep the next one from starting ("pre-existing shared memory block"), and so would a lock file whose pid is
+ * now another process's, or that of a zombie which nobody has waited for yet.
  */
 export async function endProcessesOf(directory: NodeDirectory): Promise<void> {
   const deadline = performance.now() + KILL_TIMEOUT_MS;
   for (;;) {
     const pids = await processesOf(directory);
-    if (pids.length === 0 || performance.now() > deadline) return;
+    if (pids.length === 0) break;
+    // Not even SIGKILL ends a process that waits for a broken disk. Its lock file stays, and is right.
+    if (performance.now() > deadline) return;
     for (const pid of pids) signalProcess(pid, 'SIGKILL');
     await sleep(POLL_MS);
   }
+  await rm(join(directory.data, 'postmaster.pid'), { force: true });
 }
 
 function isMain({ commandLine }: ProcessEntry, directory: NodeDirectory): boolean {

@@ -5,10 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeDirectory } from './node-directory.js';
 import { endProcessesOf } from './node-processes.js';
 import { signalProcess } from './process-table.js';
+import { cannotFollow } from './replication-state.js';
 import { spawnOptionsFor, type RunAs } from './run-as.js';
 import type { ServerBinaries } from './server-binaries.js';
 
 const READY_POLL_MS = 20;
+/** About once a second. */
+const POLLS_PER_LOG_CHECK = 50;
 /** Generous: after a crash the server replays its log before it is ready. */
 const READY_TIMEOUT_MS = 120_000;
 /** Line of `postmaster.pid` on which the server says how far it is. */
@@ -131,10 +134,10 @@ export class PostgresServer {
 
   async #untilReady(signal: AbortSignal): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT_MS;
-    while (this.#running) {
-      const status = await this.#readStatus();
-      if (status === 'ready') return;
-      if (signal.aborted || performance.now() > deadline) {
+    for (let poll = 1; this.#running; poll += 1) {
+      if ((await this.#readStatus()) === 'ready') return;
+      const hopeless = poll % POLLS_PER_LOG_CHECK === 0 && cannotFollow(await this.readLog());
+      if (hopeless || signal.aborted || performance.now() > deadline) {
         await this.stop('immediate', 5_000);
         throw await this.#failure('was not ready in time');
       }

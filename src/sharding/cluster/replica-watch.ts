@@ -12,6 +12,7 @@ export class ReplicaWatch {
   readonly #servers: ClusterServers;
   readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
+  #stopped = false;
   #checking: Promise<void> | undefined;
 
   constructor(servers: ClusterServers, log: Log) {
@@ -25,21 +26,26 @@ export class ReplicaWatch {
     this.#timer.unref();
   }
 
-  /** Ends the watch, and waits for a replica that is being made. */
-  async stop(): Promise<void> {
+  /** Ends the watch; a replica that is being made is the servers' to cancel. */
+  stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
-    await this.#checking;
   }
 
   async #check(): Promise<void> {
     for (const node of this.#servers.nodes) {
       const { primaryId } = node.spec;
+      if (this.#stopped) return;
       if (primaryId === undefined || !(await isHopeless(node))) continue;
       if (this.#servers.node(primaryId).state !== 'running') continue;
       try {
         await this.#servers.rebuildReplica(node, primaryId);
       } catch (error) {
-        this.#log.warn({ node: node.spec.id, reason: String(error) }, 'a replica could not be made anew yet');
+        if (!this.#stopped)
+          this.#log.warn(
+            { node: node.spec.id, reason: String(error) },
+            'a replica could not be made anew yet',
+          );
       }
     }
   }

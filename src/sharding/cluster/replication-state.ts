@@ -18,11 +18,12 @@ export function cannotFollow(replicaLog: string): boolean {
   return HOPELESS.some((pattern) => pattern.test(replicaLog));
 }
 
-/** Waits until a replica streams from its primary; false when it does not in that time. */
+/** Waits until a replica streams from its primary; false when it does not in that time, or the signal comes. */
 export async function waitForStreaming(
   primaryAdminUrl: string,
   replicaId: string,
   timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<boolean> {
   const client = new Client({ connectionString: primaryAdminUrl });
   // The primary may end while this waits; the query in flight then fails as well.
@@ -30,7 +31,7 @@ export async function waitForStreaming(
   await client.connect();
   try {
     const deadline = performance.now() + timeoutMs;
-    while (performance.now() < deadline) {
+    while (performance.now() < deadline && !signal.aborted) {
       const { rowCount } = await client.query(IS_STREAMING, [replicaId]);
       if (rowCount === 1) return true;
       await sleep(POLL_MS);

@@ -64,18 +64,19 @@ export class SupervisedNode {
   /**
    * Starts the server, waits until it accepts connections, and supervises it from then on.
    *
+   * @param cancel ends an attempt that is under way
    * @throws ServerStartError when it does not get there; it is not supervised then
    */
-  async start(): Promise<void> {
+  async start(cancel: AbortSignal): Promise<void> {
     if (this.#supervision !== undefined) return;
     this.#state = 'starting';
-    const abort = new AbortController();
     try {
-      await this.#startServer(abort.signal);
+      await this.#startServer(cancel);
     } catch (error) {
       this.#state = 'down';
       throw error;
     }
+    const abort = new AbortController();
     this.#supervision = { abort, done: this.#supervise(abort.signal) };
   }
 

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { QueryFailedError } from 'typeorm';
 
 /** SQLSTATEs with which a server says that it cannot serve now: shutdown, start-up, crash, no slot free. */
@@ -84,7 +84,22 @@ class SafeDriverError extends Error {
  * without the statement, its parameters and the server's DETAIL line, which quotes values.
  */
 export function toQueryFailedError(error: unknown): QueryFailedError {
-  const failure = error instanceof Error ? error : new Error('The driver failed without an error.');
-  const safe = failure instanceof pg.DatabaseError ? new SafeDriverError(failure) : failure;
-  return new QueryFailedError('', undefined, safe);
+  return new QueryFailedError(
+    '',
+    undefined,
+    isServerError(error) ? new SafeDriverError(error) : asError(error),
+  );
+}
+
+function isServerError(error: unknown): error is pg.DatabaseError {
+  return (
+    typeof error === 'object' && error !== null && 'severity' in error && sqlStateOf(error) !== undefined
+  );
+}
+
+/** Keeps message and code also of an error of another realm, which is no instance of this one's Error. */
+function asError(error: unknown): Error {
+  if (error instanceof Error) return error;
+  const { message, code } = causeOf(error);
+  return Object.assign(new Error(message === '' ? 'The driver failed without a reason.' : message), { code });
 }

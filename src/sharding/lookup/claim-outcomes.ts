@@ -4,6 +4,7 @@ import type { Router } from '../routing/router.js';
 import { ClaimLostError } from './claim-lost-error.js';
 import type { LookupAccess, LookupReadOptions } from './lookup-access.js';
 import type { EntryOwner } from './lookup-entries.js';
+import type { LookupSteps } from './lookup-steps.js';
 
 /** What became of a claim; `undecided` while its owner's transaction is under way and nobody can say. */
 export type ClaimFate = 'created' | 'abandoned' | 'undecided';
@@ -43,10 +44,12 @@ const LOCK_TIMEOUT_SQL = `SELECT set_config('lock_timeout', $1, true)`;
 export class ClaimOutcomes {
   readonly #access: LookupAccess;
   readonly #router: Router;
+  readonly #steps: LookupSteps;
 
-  constructor(access: LookupAccess, router: Router) {
+  constructor(access: LookupAccess, router: Router, steps: LookupSteps) {
     this.#access = access;
     this.#router = router;
+    this.#steps = steps;
   }
 
   /**
@@ -56,8 +59,9 @@ export class ClaimOutcomes {
    */
   async recordCreated(manager: EntityManager, tenantId: string, owner: EntryOwner): Promise<void> {
     const { bucket } = this.#router.forId({ tenantId, id: owner.rowId });
+    const params = [tenantId, owner.rowId, owner.userId, bucket];
     try {
-      await manager.query(RECORD_SQL, [tenantId, owner.rowId, owner.userId, bucket]);
+      await this.#steps.around('record', () => manager.query(RECORD_SQL, params));
     } catch (error) {
       throw sqlStateOf(error) === UNIQUE_VIOLATION ? new ClaimLostError(error) : error;
     }
@@ -71,17 +75,8 @@ export class ClaimOutcomes {
    * @throws ShardUnavailableError when the row's home shard is away
    */
   async abandon(tenantId: string, owner: EntryOwner, waitMs: number): Promise<ClaimFate> {
-    const { shardId, bucket } = this.#router.forId({ tenantId, id: owner.rowId });
     try {
-      return await this.#access.write({ shardId, userId: owner.userId }, (manager) =>
-        // The second statement must see what was committed while the first one waited.
-        manager.transaction('READ COMMITTED', async (transaction) => {
-          await transaction.query(LOCK_TIMEOUT_SQL, [`${Math.max(1, Math.ceil(waitMs))}ms`]);
-          const params = [tenantId, owner.rowId, owner.userId, bucket];
-          const [written] = await transaction.query<OutcomeRow[]>(ABANDON_SQL, params);
-          return written?.outcome ?? (await readOutcome(transaction, tenantId, owner.rowId)) ?? 'undecided';
-        }),
-      );
+      return await this.#steps.around('abandon', () => this.#writeTombstone(tenantId, owner, waitMs));
     } catch (error) {
       if (WAITED_IN_VAIN.has(sqlStateOf(error) ?? '')) return 'undecided';
       throw error;
@@ -98,6 +93,19 @@ export class ClaimOutcomes {
       options,
     );
     return outcome === 'created';
+  }
+
+  async #writeTombstone(tenantId: string, { rowId, userId }: EntryOwner, waitMs: number): Promise<ClaimFate> {
+    const { shardId, bucket } = this.#router.forId({ tenantId, id: rowId });
+    return this.#access.write({ shardId, userId }, (manager) =>
+      // The last statement must see what was committed while the one before it waited.
+      manager.transaction('READ COMMITTED', async (transaction) => {
+        await transaction.query(LOCK_TIMEOUT_SQL, [`${Math.max(1, Math.ceil(waitMs))}ms`]);
+        const params = [tenantId, rowId, userId, bucket];
+        const [written] = await transaction.query<OutcomeRow[]>(ABANDON_SQL, params);
+        return written?.outcome ?? (await readOutcome(transaction, tenantId, rowId)) ?? 'undecided';
+      }),
+    );
   }
 }
 

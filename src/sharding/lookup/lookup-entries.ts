@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { LookupAccess, LookupReadOptions } from './lookup-access.js';
+import type { LookupSteps } from './lookup-steps.js';
 
 /** Names one value of one index of one tenant, and where its entry lives. */
 export interface LookupKey {
@@ -70,16 +71,20 @@ const STALE_SQL = `
 /** The entries of values, each on the shard of its value's hash. */
 export class LookupEntries {
   readonly #access: LookupAccess;
+  readonly #steps: LookupSteps;
 
-  constructor(access: LookupAccess) {
+  constructor(access: LookupAccess, steps: LookupSteps) {
     this.#access = access;
+    this.#steps = steps;
   }
 
   /** Claims a value for a row that is to be made. @returns false when the value has an entry already */
   async claim(key: LookupKey, { rowId, userId }: EntryOwner): Promise<boolean> {
     const { tenantId, index, value, bucket, shardId } = key;
-    const rows = await this.#access.write({ shardId, userId }, (manager) =>
-      manager.query<EntryOwner[]>(CLAIM_SQL, [tenantId, index, value, bucket, rowId, userId]),
+    const rows = await this.#steps.around('claim', () =>
+      this.#access.write({ shardId, userId }, (manager) =>
+        manager.query<EntryOwner[]>(CLAIM_SQL, [tenantId, index, value, bucket, rowId, userId]),
+      ),
     );
     return rows.length > 0;
   }
@@ -97,21 +102,19 @@ export class LookupEntries {
 
   /** Makes a claim final: its row exists. */
   async confirm(key: LookupKey, owner: EntryOwner): Promise<void> {
-    await this.#change(key, owner.userId, CONFIRM_SQL, [owner.rowId]);
+    await this.#steps.around('confirm', () => this.#change(key, owner.userId, CONFIRM_SQL, [owner.rowId]));
   }
 
   /** Gives a value back for which no row was made. */
   async release(key: LookupKey, owner: EntryOwner): Promise<void> {
-    await this.#change(key, owner.userId, RELEASE_SQL, [owner.rowId]);
+    await this.#steps.around('release', () => this.#change(key, owner.userId, RELEASE_SQL, [owner.rowId]));
   }
 
   /** Makes an abandoned claim one's own. @returns false when the claim is not `abandonedRowId`'s any more */
   async takeOver(key: LookupKey, abandonedRowId: string, heir: EntryOwner): Promise<boolean> {
-    const changed = await this.#change(key, heir.userId, TAKE_OVER_SQL, [
-      abandonedRowId,
-      heir.rowId,
-      heir.userId,
-    ]);
+    const changed = await this.#steps.around('take-over', () =>
+      this.#change(key, heir.userId, TAKE_OVER_SQL, [abandonedRowId, heir.rowId, heir.userId]),
+    );
     return changed > 0;
   }
 

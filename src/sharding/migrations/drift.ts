@@ -19,26 +19,41 @@ export function findDrift(
   perShard: ReadonlyMap<string, readonly string[]>,
   expected?: readonly string[],
 ): ShardDrift[] {
-  const counts = new Map<string, number>();
-  for (const lines of perShard.values()) {
-    for (const line of new Set(lines)) counts.set(line, (counts.get(line) ?? 0) + 1);
-  }
-  const recorded = expected === undefined ? undefined : new Set(expected);
-  const half = perShard.size / 2;
-  const isWanted = (line: string) => recorded?.has(line) ?? (counts.get(line) ?? 0) >= half;
-  const isSurplus = (line: string) =>
-    recorded === undefined ? isOnSomeOnly(line) && (counts.get(line) ?? 0) <= half : !recorded.has(line);
-  const isOnSomeOnly = (line: string) => (counts.get(line) ?? 0) < perShard.size;
-
-  const wanted = [...(recorded ?? counts.keys())].filter(isWanted).sort(byCodeUnit);
+  const { wanted, unwanted } =
+    expected === undefined ? judgeByMajority(perShard) : judgeBy(perShard, expected);
   return [...perShard].flatMap(([shardId, lines]) => {
     const present = new Set(lines);
     const missing = wanted.filter((line) => !present.has(line));
-    const unexpected = [...present].filter(isSurplus).sort(byCodeUnit);
+    const unexpected = unwanted.filter((line) => present.has(line));
     return missing.length + unexpected.length > 0 ? [{ shardId, missing, unexpected }] : [];
   });
 }
 
-function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+/** Lines that every shard should have, and lines that none should; a line may be both when nobody can tell. */
+interface Judgement {
+  readonly wanted: readonly string[];
+  readonly unwanted: readonly string[];
+}
+
+function judgeByMajority(perShard: ReadonlyMap<string, readonly string[]>): Judgement {
+  const counts = new Map<string, number>();
+  for (const lines of perShard.values()) {
+    for (const line of new Set(lines)) counts.set(line, (counts.get(line) ?? 0) + 1);
+  }
+  const half = perShard.size / 2;
+  const differing = [...counts].filter(([, count]) => count < perShard.size).sort(byLine);
+  return {
+    wanted: differing.filter(([, count]) => count >= half).map(([line]) => line),
+    unwanted: differing.filter(([, count]) => count <= half).map(([line]) => line),
+  };
+}
+
+function judgeBy(perShard: ReadonlyMap<string, readonly string[]>, expected: readonly string[]): Judgement {
+  const recorded = new Set(expected);
+  const seen = new Set([...perShard.values()].flat());
+  return { wanted: [...recorded].sort(), unwanted: [...seen].filter((line) => !recorded.has(line)).sort() };
+}
+
+function byLine([a]: readonly [string, number], [b]: readonly [string, number]): number {
+  return a < b ? -1 : 1;
 }

@@ -44,6 +44,7 @@ async function migrateShard(
       const { emit, queryRunner, sql } = session;
       const identity = { installationId: plan.installationId, shardId };
       assertInstallation(await claimInstallation(sql, identity), identity);
+      await grantInspection(sql, target);
       await applyMigrations(queryRunner, sql, shardId, migrations, {
         beforeEach: session.throwIfAborted,
         onApplying: (name, index, total) => {
@@ -54,7 +55,6 @@ async function migrateShard(
           emit({ type: 'applied', shardId, name, index, total });
         },
       });
-      await grantInspection(sql, target);
       await protectTables(queryRunner, sql, target, plan.protectedTables);
       if (applied.length === 0) emit({ type: 'up-to-date', shardId });
     });

@@ -4,7 +4,8 @@ import { ConfigurationError } from '../../common/gateway-error.js';
 import type { SqlExecutor } from '../../common/sql-executor.js';
 import { migrationFailure } from './migration-failure.js';
 import type { MigrationTarget, ProtectedTable } from './migration-plan.js';
-import { nameOf, planProtection, type ProtectionPlan } from './table-protection.js';
+import { nameOf } from './table-names.js';
+import { planProtection, type ProtectionPlan } from './table-protection.js';
 import { readTableState } from './table-state.js';
 
 /** A login that owns the tables, or may act as their owner, could switch row-level security off. */

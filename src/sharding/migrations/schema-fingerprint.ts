@@ -30,7 +30,7 @@ const LINES_SQL = `
     select format('%s column %s %s%s%s%s%s', t.name, a.attname, format_type(a.atttypid, a.atttypmod),
       case when a.attcollation <> ty.typcollation then ' collate ' || co.collname else '' end,
       case when a.attnotnull then ' not null' else '' end,
-      case when a.attidentity <> '' then ' identity ' || a.attidentity else '' end,
+      case when a.attidentity <> '' then ' identity ' || a.attidentity::text else '' end,
       coalesce(case when a.attgenerated <> '' then ' generated ' else ' default ' end || pg_get_expr(d.adbin, d.adrelid), ''))
     from tables t
     join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped

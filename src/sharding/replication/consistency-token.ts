@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { ValidationError } from '../../common/gateway-error.js';
 import { SHARD_ID_PATTERN } from '../../common/identifiers.js';
-import type { ShardPosition } from '../../common/shard-position.js';
+import { laterPosition, type ShardPosition } from '../../common/shard-position.js';
 
 /*
  * A token is `v1.` and base64url of: per position the length of the shard's id (1 byte), the id, the timeline
@@ -81,15 +81,9 @@ function* positionsIn(payload: Buffer): Generator<ShardPosition> {
 function farthest(positions: Iterable<ShardPosition>): ShardPosition[] {
   const byShard = new Map<string, ShardPosition>();
   for (const position of positions) {
-    const known = byShard.get(position.shardId);
-    if (known === undefined || isFarther(position, known)) byShard.set(position.shardId, position);
+    byShard.set(position.shardId, laterPosition(byShard.get(position.shardId), position));
   }
   return [...byShard.values()];
-}
-
-/** A later timeline is later, whatever its LSN: the shard was promoted in between. */
-function isFarther(a: ShardPosition, b: ShardPosition): boolean {
-  return a.timeline === b.timeline ? a.lsn > b.lsn : a.timeline > b.timeline;
 }
 
 function checksumOf(payload: Buffer): Buffer {

@@ -1,5 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
+/** Clients get instants as JavaScript holds them, so the database holds none that is finer: cursors carry them. */
+const NOW_MS = `date_trunc('milliseconds', clock_timestamp())`;
+
 /**
  * numeric admits NaN, which compares above every number: each amount is checked against it. A settlement
  * account holds the other side of deposits and withdrawals; it belongs to its shard (bucket -1) and to
@@ -19,8 +22,8 @@ const ACCOUNTS_SQL = `
     overdraft_limit numeric(20,4) not null default 0,
     status text not null default 'ACTIVE' check (status in ('ACTIVE', 'FROZEN', 'CLOSED')),
     version bigint not null default 0 check (version >= 0),
-    created_at timestamptz not null default clock_timestamp(),
-    updated_at timestamptz not null default clock_timestamp(),
+    created_at timestamptz(3) not null default ${NOW_MS},
+    updated_at timestamptz(3) not null default ${NOW_MS},
     primary key (tenant_id, id),
     constraint accounts_number_unique unique (tenant_id, account_number),
     constraint accounts_number_present
@@ -55,12 +58,12 @@ const TRANSACTIONS_SQL = `
     status text not null check (status in ('PENDING', 'COMPLETED', 'FAILED')),
     amount numeric(20,4) not null,
     balance_after numeric(20,4),
-    account_version bigint,
+    account_version bigint not null check (account_version > 0),
     posting_id uuid not null,
     transfer_id uuid,
     reference varchar(255),
     actor text not null,
-    executed_at timestamptz not null default clock_timestamp(),
+    executed_at timestamptz(3) not null default ${NOW_MS},
     primary key (tenant_id, id),
     foreign key (tenant_id, account_id) references finance.accounts (tenant_id, id),
     constraint transactions_version_unique unique (tenant_id, account_id, account_version),
@@ -76,10 +79,10 @@ const TRANSACTIONS_SQL = `
     ),
     constraint transactions_of_transfer check ((type = 'TRANSFER') = (transfer_id is not null)),
     constraint transactions_completed_whole
-      check (status <> 'COMPLETED' or (balance_after is not null and account_version is not null))
+      check (status <> 'COMPLETED' or balance_after is not null)
   );
   create index transactions_of_account
-    on finance.transactions (tenant_id, account_id, executed_at desc, id desc);
+    on finance.transactions (tenant_id, account_id, executed_at desc, account_version desc, id desc);
 `;
 
 /** The ledger: accounts and their entries. */

@@ -35,6 +35,7 @@ export async function migrateCatalog(
   return withMigrationSession({ ...target, shardId }, options, async ({ sql, queryRunner, ...session }) => {
     const actual = await claimInstallation(sql, { installationId: randomUUID(), shardId });
     assertInstallation(actual, { installationId: actual.installationId, shardId });
+    await grantInspection(sql, { ...target, shardId });
     const applied: string[] = [];
     await applyMigrations(queryRunner, sql, shardId, nameMigrations([CreateCatalogTables1763800000000]), {
       beforeEach: session.throwIfAborted,
@@ -46,7 +47,6 @@ export async function migrateCatalog(
         session.emit({ type: 'applied', shardId, name, index, total });
       },
     });
-    await grantInspection(sql, { ...target, shardId });
     await sql.query(
       `grant select, insert, update on ${WRITTEN_TABLES} to ${escapeIdentifier(target.gatewayRole)}`,
     );

@@ -1,0 +1,33 @@
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { problemSchema } from './problem.js';
+import { SECURITY_SCHEMES } from './route-decorators.js';
+
+/** Serves the OpenAPI document at `/openapi.json` and Swagger UI, all of it from this process, at `/docs`. */
+export function serveOpenApi(app: NestFastifyApplication, version: string): void {
+  const document = describeApi(app, version);
+  SwaggerModule.setup('docs', app, document, {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+    customSiteTitle: 'Shardgate',
+    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
+  });
+}
+
+function describeApi(app: NestFastifyApplication, version: string): OpenAPIObject {
+  const bearer = (description: string) => ({ type: 'http', scheme: 'bearer', description }) as const;
+  const config = new DocumentBuilder()
+    .setTitle('Shardgate')
+    .setDescription('Accounts and transfers on sharded PostgreSQL. Errors are RFC 9457 problem documents.')
+    .setVersion(version)
+    .addBearerAuth(bearer("A tenant's key"), SECURITY_SCHEMES.tenant)
+    .addBearerAuth(bearer("The operator's key"), SECURITY_SCHEMES.operator)
+    .build();
+  const document = SwaggerModule.createDocument(app, config);
+  const problem = problemSchema['~standard'].jsonSchema.output({ target: 'openapi-3.0' });
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, Problem: problem },
+  };
+  return document;
+}

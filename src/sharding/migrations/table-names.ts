@@ -1,0 +1,27 @@
+import { escapeIdentifier } from 'pg';
+import type { ProtectedTable } from './migration-plan.js';
+
+/** The one policy by which the gateway's login sees rows. */
+export const POLICY_NAME = 'shardgate_tenant';
+
+const DEFAULT_IDENTITY = ['bucket', 'id'];
+
+/** The name by which messages and sets call a table. */
+export function nameOf(table: Pick<ProtectedTable, 'schema' | 'table'>): string {
+  return `${table.schema}.${table.table}`;
+}
+
+/** The table's name as SQL takes it. */
+export function quotedNameOf(table: ProtectedTable): string {
+  return `${escapeIdentifier(table.schema)}.${escapeIdentifier(table.table)}`;
+}
+
+/** The columns of the table's replica identity, in the order of its index. */
+export function identityOf(table: ProtectedTable): readonly string[] {
+  return table.identity ?? DEFAULT_IDENTITY;
+}
+
+/** Whether an index has exactly these columns, in this order. */
+export function sameColumns(columns: readonly (string | null)[], wanted: readonly string[]): boolean {
+  return columns.length === wanted.length && wanted.every((name, position) => columns[position] === name);
+}

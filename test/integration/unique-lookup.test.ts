@@ -1,0 +1,288 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { GatewayError, ShardUnavailableError } from '../../src/common/gateway-error.js';
+import { LookupWorld, refusalOf } from './unique-lookup-fixture.js';
+
+let world: LookupWorld;
+
+beforeAll(async () => {
+  world = await LookupWorld.create();
+}, 60_000);
+
+afterAll(async () => {
+  await world.close();
+});
+
+const refuse = () => {
+  throw new GatewayError('quota_exceeded', 'No further account; raise the quota.');
+};
+const breakConnection = () => {
+  throw new ShardUnavailableError('s1', 'its connection broke during the commit.');
+};
+
+describe('simultaneous creations of one value', () => {
+  it('has exactly one winner in each of 200 rounds of two users on different shards', async () => {
+    const tenant = world.newTenant();
+    const [one, other] = [world.process(), world.process()];
+    const users = [world.newUserOn('s0', tenant), world.newUserOn('s1', tenant)] as const;
+    for (let round = 0; round < 200; round += 1) {
+      const value = `round-${round}`;
+      const refusals = await Promise.all([
+        refusalOf(one.create(tenant, users[round % 2]!, value)),
+        refusalOf(other.create(tenant, users[(round + 1) % 2]!, value)),
+      ]);
+      expect([...refusals].sort()).toEqual(['account_number_taken', undefined]);
+    }
+    const rows = await world.rows(tenant);
+    expect(new Set(rows.map(({ value }) => value)).size).toBe(200);
+    expect(rows).toHaveLength(200);
+    const entries = await world.entries(tenant);
+    expect(entries.map(({ rowId }) => rowId).sort()).toEqual(rows.map(({ id }) => id).sort());
+    expect(entries.every(({ state }) => state === 'confirmed')).toBe(true);
+  }, 60_000);
+
+  it('has exactly one winner among ten', async () => {
+    const tenant = world.newTenant();
+    const refusals = await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        refusalOf(world.process().create(tenant, world.newUserOn(`s${index % 2}`, tenant), 'wanted')),
+      ),
+    );
+    expect(refusals.filter((refusal) => refusal === undefined)).toHaveLength(1);
+    expect(refusals.filter((refusal) => refusal === 'account_number_taken')).toHaveLength(9);
+    expect(await world.rows(tenant)).toHaveLength(1);
+  });
+
+  it('lets two tenants use the same value', async () => {
+    for (const tenant of [world.newTenant(), world.newTenant()]) {
+      const id = await world.process().create(tenant, world.newUserOn('s0', tenant), 'the same');
+      expect(await world.process().find(tenant, 'the same')).toBe(id);
+    }
+  });
+});
+
+describe('a creation that is refused', () => {
+  it.each([
+    ['before its transaction', { beforeTransaction: refuse }],
+    ['inside its transaction', { insideTransaction: refuse }],
+    ['because the home shard is away before anything was sent', { beforeTransaction: breakConnection }],
+  ])('gives the value back at once when it fails %s', async (_when, options) => {
+    const tenant = world.newTenant();
+    const user = world.newUserOn('s1', tenant);
+    expect(await refusalOf(world.process().create(tenant, user, 'free', options))).toBeDefined();
+    expect(await world.entries(tenant)).toEqual([]);
+    expect(await world.rows(tenant)).toEqual([]);
+    const heir = world.process();
+    await heir.create(tenant, user, 'free');
+    expect(heir.steps).not.toContain('before-abandon');
+  });
+
+  it('passes the refusal on as it was thrown', async () => {
+    const tenant = world.newTenant();
+    const user = world.newUserOn('s0', tenant);
+    expect(await refusalOf(world.process().create(tenant, user, 'x', { insideTransaction: refuse }))).toBe(
+      'quota_exceeded',
+    );
+  });
+
+  it('gives the value back when it ends well without making a row', async () => {
+    const tenant = world.newTenant();
+    const userId = world.newUserOn('s0', tenant);
+    const { shardId, bucket } = world.router.forUser({ tenantId: tenant, userId });
+    const answer = await world.inScope(tenant, userId, () =>
+      world.process().lookup.createUnique({
+        index: 'account_number',
+        value: 'replayed',
+        userId,
+        mintRowId: () => world.mint.mint(bucket),
+        taken: () => new Error('taken'),
+        create: () => Promise.resolve(`answer from ${shardId}`),
+      }),
+    );
+    expect(answer).toBe('answer from s0');
+    expect(await world.entries(tenant)).toEqual([]);
+  });
+
+  it('keeps no row of a creation that went on after its caller had given up', async () => {
+    const tenant = world.newTenant();
+    const userId = world.newUserOn('s0', tenant);
+    const { shardId, bucket } = world.router.forUser({ tenantId: tenant, userId });
+    let late: Promise<unknown> = Promise.resolve();
+    const creation = world.inScope(tenant, userId, () =>
+      world.process().lookup.createUnique({
+        index: 'account_number',
+        value: 'late',
+        userId,
+        mintRowId: () => world.mint.mint(bucket),
+        taken: () => new Error('taken'),
+        create: (rowId, recordOutcome) => {
+          const givenUp = Promise.reject(new Error('the caller has no more time'));
+          late = givenUp.catch(() =>
+            world.access.write({ shardId, userId }, (manager) =>
+              manager.transaction(async (transaction) => {
+                await world.insertRow(transaction, {
+                  tenantId: tenant,
+                  rowId,
+                  userId,
+                  bucket,
+                  value: 'late',
+                });
+                await recordOutcome(transaction);
+              }),
+            ),
+          );
+          return givenUp;
+        },
+      }),
+    );
+    expect(await refusalOf(creation)).toBe('the caller has no more time');
+    expect(await refusalOf(late)).toBe('overloaded');
+    expect(await world.rows(tenant)).toEqual([]);
+    expect(await world.entries(tenant)).toEqual([]);
+  });
+});
+
+describe('a creation whose end nobody knows', () => {
+  it('keeps the claim, so that the value stays with the row that was committed', async () => {
+    const tenant = world.newTenant();
+    const user = world.newUserOn('s1', tenant);
+    const owner = world.process();
+    expect(await refusalOf(owner.create(tenant, user, 'kept', { afterCommit: breakConnection }))).toBe(
+      'shard_unavailable',
+    );
+    const [row] = await world.rows(tenant);
+    expect(await world.entries(tenant)).toMatchObject([{ rowId: row?.id, state: 'claimed' }]);
+    expect(await owner.find(tenant, 'kept', 'primary')).toBe(row?.id);
+    expect(await refusalOf(world.process({ graceMs: 0 }).create(tenant, user, 'kept'))).toBe(
+      'account_number_taken',
+    );
+    expect(await world.entries(tenant)).toMatchObject([{ rowId: row?.id, state: 'confirmed' }]);
+  });
+
+  it('leaves the claim to others when nothing was committed', async () => {
+    const tenant = world.newTenant();
+    const user = world.newUserOn('s1', tenant);
+    const lost = world.process().create(tenant, user, 'lost', { insideTransaction: breakConnection });
+    expect(await refusalOf(lost)).toBe('shard_unavailable');
+    expect(await world.entries(tenant)).toMatchObject([{ state: 'claimed' }]);
+    const id = await world.process({ graceMs: 0 }).create(tenant, user, 'lost');
+    expect(await world.entries(tenant)).toEqual([{ value: 'lost', rowId: id, state: 'confirmed' }]);
+  });
+
+  it('succeeds when only the confirmation is lost', async () => {
+    const tenant = world.newTenant();
+    const value = world.newValueOn('s0', tenant);
+    const owner = world.process();
+    const id = await owner.create(tenant, world.newUserOn('s1', tenant), value, {
+      afterCommit: () => void owner.away.add('s0'),
+    });
+    expect(await world.entries(tenant)).toEqual([{ value, rowId: id, state: 'claimed' }]);
+    expect(await world.process().find(tenant, value, 'primary')).toBe(id);
+  });
+});
+
+describe('find', () => {
+  it('finds a row by its value on a replica and on the primary', async () => {
+    const tenant = world.newTenant();
+    const process = world.process();
+    const id = await process.create(tenant, world.newUserOn('s1', tenant), 'sought');
+    await world.untilReplicasCaughtUp();
+    expect(await process.find(tenant, 'sought', 'primary')).toBe(id);
+    expect(await process.find(tenant, 'sought', 'replica')).toBe(id);
+    expect(await process.find(tenant, 'never given', 'primary')).toBeUndefined();
+    expect(await process.find(world.newTenant(), 'sought', 'primary')).toBeUndefined();
+  });
+
+  it('does not find a value that is only claimed, and leaves its owner in peace', async () => {
+    const tenant = world.newTenant();
+    const reader = world.process();
+    let seen: string | undefined = 'not looked';
+    const id = await world.process().create(tenant, world.newUserOn('s0', tenant), 'claimed', {
+      beforeTransaction: async () => {
+        seen = await reader.find(tenant, 'claimed', 'primary');
+      },
+    });
+    expect(seen).toBeUndefined();
+    expect(await reader.find(tenant, 'claimed', 'primary')).toBe(id);
+  });
+
+  it('does not find a value whose row is not committed yet', async () => {
+    const tenant = world.newTenant();
+    let seen: string | undefined = 'not looked';
+    await world.process().create(tenant, world.newUserOn('s0', tenant), 'open', {
+      insideTransaction: async () => {
+        seen = await world.process().find(tenant, 'open', 'primary');
+      },
+    });
+    expect(seen).toBeUndefined();
+  });
+});
+
+describe('a sweep', () => {
+  it('confirms claims whose rows exist, frees the others, and touches nobody else', async () => {
+    const tenant = world.newTenant();
+    const neighbour = world.newTenant();
+    for (const shard of ['s0', 's1']) {
+      const user = world.newUserOn(shard, tenant);
+      const dead = world.process({ dieAt: 'after-claim' });
+      await refusalOf(dead.create(tenant, user, world.newValueOn('s0', tenant)));
+      const unconfirmed = world.process({ dieAt: 'before-confirm' });
+      await refusalOf(unconfirmed.create(tenant, user, world.newValueOn('s1', tenant)));
+      await world.process().create(tenant, user, `whole-${shard}`);
+    }
+    const foreign = world.process({ dieAt: 'after-claim' });
+    await refusalOf(foreign.create(neighbour, world.newUserOn('s0', neighbour), 'theirs'));
+
+    const report = await world.process().sweep(tenant);
+    expect(report).toEqual({ confirmed: 2, released: 2, unsettled: 0, missingShards: [] });
+    const entries = await world.entries(tenant);
+    expect(entries.every(({ state }) => state === 'confirmed')).toBe(true);
+    expect(entries.map(({ rowId }) => rowId).sort()).toEqual(
+      (await world.rows(tenant)).map(({ id }) => id).sort(),
+    );
+    expect(await world.entries(neighbour)).toMatchObject([{ value: 'theirs', state: 'claimed' }]);
+    expect(await world.process().sweep(tenant)).toMatchObject({ confirmed: 0, released: 0 });
+  });
+
+  it('leaves claims that are younger than asked for', async () => {
+    const tenant = world.newTenant();
+    const dead = world.process({ dieAt: 'after-claim' });
+    await refusalOf(dead.create(tenant, world.newUserOn('s0', tenant), 'young'));
+    expect(await world.process().sweep(tenant, 60_000)).toMatchObject({ released: 0 });
+    expect(await world.entries(tenant)).toMatchObject([{ value: 'young', state: 'claimed' }]);
+  });
+
+  it('does what it can while a shard is away, and names what it could not', async () => {
+    const tenant = world.newTenant();
+    const values = { s0: world.newValueOn('s0', tenant), s1: world.newValueOn('s1', tenant) };
+    for (const [user, value] of [
+      [world.newUserOn('s0', tenant), values.s0],
+      [world.newUserOn('s1', tenant), world.newValueOn('s0', tenant)],
+      [world.newUserOn('s0', tenant), values.s1],
+    ] as const) {
+      await refusalOf(world.process({ dieAt: 'after-claim' }).create(tenant, user, value));
+    }
+    const sweeper = world.process();
+    sweeper.away.add('s1');
+    expect(await sweeper.sweep(tenant)).toEqual({
+      confirmed: 0,
+      released: 1,
+      unsettled: 1,
+      missingShards: ['s1'],
+    });
+    sweeper.away.clear();
+    expect(await sweeper.sweep(tenant)).toMatchObject({ released: 2, unsettled: 0, missingShards: [] });
+    expect(await world.entries(tenant)).toEqual([]);
+  });
+
+  it('does not free the value of an owner in the middle of its transaction', async () => {
+    const tenant = world.newTenant();
+    const report: unknown[] = [];
+    const id = await world.process().create(tenant, world.newUserOn('s0', tenant), 'busy', {
+      insideTransaction: async () => {
+        report.push(await world.process().sweep(tenant));
+      },
+    });
+    expect(report).toMatchObject([{ released: 0, unsettled: 1 }]);
+    expect(await world.process().find(tenant, 'busy', 'primary')).toBe(id);
+  });
+});

@@ -1,0 +1,47 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { EmbeddedClusterOptions } from '../../src/sharding/cluster/cluster-options.js';
+import type { ClusterNode } from '../../src/sharding/cluster/embedded-cluster.js';
+
+/** What an owner process says once it knows how its start went. */
+export interface OwnerReport {
+  readonly nodes?: readonly ClusterNode[];
+  readonly configPath?: string;
+  readonly error?: string;
+}
+
+/** A process of its own that owns a cluster. */
+export interface OwnerProcess {
+  readonly child: ChildProcess;
+  /** The first thing it said. */
+  readonly report: OwnerReport;
+  /** Resolves when it has ended. */
+  readonly exited: Promise<void>;
+}
+
+/** Starts an owner, as another user if ids are given, and waits until its cluster is up or refused. */
+export async function startOwnerProcess(
+  options: EmbeddedClusterOptions,
+  ids: { uid: number; gid: number } | undefined = undefined,
+): Promise<OwnerProcess> {
+  const child = spawn(
+    process.execPath,
+    [
+      '--import',
+      join(import.meta.dirname, 'register-typescript.js'),
+      join(import.meta.dirname, 'cluster-owner.ts'),
+      JSON.stringify(options),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'], ...ids },
+  );
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      resolve();
+    });
+  });
+  for await (const line of createInterface({ input: child.stdout })) {
+    return { child, report: JSON.parse(line) as OwnerReport, exited };
+  }
+  throw new Error('The owner process ended without a word.');
+}
