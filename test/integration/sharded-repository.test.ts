@@ -14,8 +14,10 @@ import {
   ShardedRepository,
   ValidationError,
 } from '../../src/index.js';
+import { GatewayRuntime } from '../../src/gateway/gateway-runtime.js';
 import { CreateBilling1763800000100, Invoice, InvoiceLine } from '../support/billing.js';
-import { ownDatabases } from '../support/own-databases.js';
+import type { ClusterConfig } from '../../src/sharding/cluster/cluster-config.js';
+import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
 
 @Injectable()
 class InvoiceService {
@@ -31,6 +33,7 @@ class BillingModule {}
 let app: INestApplicationContext;
 let invoices: ShardedRepository<Invoice>;
 let gateway: DataGateway;
+let config: ClusterConfig;
 
 /** Every test has a tenant of its own. */
 let tenants = 0;
@@ -55,7 +58,7 @@ function usersOnBothShards(tenantId: string): [string, string] {
 }
 
 beforeAll(async () => {
-  const config = await ownDatabases();
+  config = await ownDatabases();
   const module = await Test.createTestingModule({
     imports: [
       DataGatewayModule.forRoot({
@@ -318,6 +321,50 @@ describe('DataGateway', () => {
       const error = await invoices.insert(invoice('secret-number')).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ driverError: { code: '23505' } });
       expect(JSON.stringify(error) + String(error)).not.toMatch(/secret-number|INSERT/);
+    });
+  });
+});
+
+describe('the two walls between tenants', () => {
+  const everywhere = { where: { number: '1' }, from: 'primary' } as const;
+
+  async function rowOfEach(): Promise<[string, string]> {
+    const [mine, theirs] = [newTenant(), newTenant()];
+    for (const tenantId of [mine, theirs]) await as(tenantId, 'alice', () => invoices.save(invoice('1')));
+    return [mine, theirs];
+  }
+
+  it('each suffices: without row-level security the statements’ own conditions hold', async () => {
+    const [mine] = await rowOfEach();
+    const onEachPrimary = (sql: string): Promise<unknown> =>
+      Promise.all(config.shards.map(({ primary }) => runAsAdmin(primary.adminUrl, sql)));
+    await onEachPrimary('ALTER TABLE billing.invoices DISABLE ROW LEVEL SECURITY');
+    try {
+      await as(mine, 'alice', async () => {
+        const rows = [
+          ...(await invoices.find(everywhere)),
+          ...(await invoices.onAllShards().find(everywhere)),
+          ...(await invoices.createQueryBuilder('i', { from: 'primary' }).where('true').getMany()),
+        ];
+        expect(rows.map(({ tenantId }) => tenantId)).toEqual([mine, mine, mine]);
+        expect((await invoices.update({ number: '1' }, { reminders: 1 })).affected).toBe(1);
+      });
+    } finally {
+      await onEachPrimary('ALTER TABLE billing.invoices ENABLE ROW LEVEL SECURITY');
+    }
+  });
+
+  it('each suffices: without conditions in the statement row-level security holds', async () => {
+    const [mine, theirs] = await rowOfEach();
+    const { access } = app.get(GatewayRuntime);
+    const shardOfTheirs = gateway.route({ tenantId: theirs, userId: 'alice' }).shardId;
+    await as(mine, 'alice', async () => {
+      const seen = await access.write({ shardId: shardOfTheirs }, (manager) => manager.find(Invoice));
+      expect(seen.every(({ tenantId }) => tenantId === mine)).toBe(true);
+      const changed = await access.write({ shardId: shardOfTheirs }, (manager) =>
+        manager.update(Invoice, { tenantId: theirs }, { reminders: 9 }),
+      );
+      expect(changed.affected).toBe(0);
     });
   });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { GatewayError } from '../../src/common/gateway-error.js';
 import type { LookupStep } from '../../src/sharding/lookup/lookup-steps.js';
@@ -144,9 +144,17 @@ describe.each(['before-abandon', 'after-abandon', 'before-confirm', 'after-confi
 );
 
 describe('a slow owner', () => {
+  const gates: Gate[] = [];
+
+  // A test that failed would leave its owner standing, and its transaction open.
+  afterEach(() => {
+    for (const gate of gates.splice(0)) gate.open();
+  });
+
   /** An owner that stands before a gate at this step, once. */
   function slowOwner(tenant: string, step: LookupStep) {
     const gate = new Gate();
+    gates.push(gate);
     const owner = world.process({
       graceMs: 0,
       onStep: async (reached) => {
@@ -228,6 +236,55 @@ describe('a slow owner', () => {
     expect(await ended).toBeUndefined();
     expect(await refusal).toBe('account_number_taken');
     expect(other.steps).not.toContain('before-abandon');
+  });
+});
+
+describe('heirs of a dead owner', () => {
+  it('get its claim one at a time', async () => {
+    const tenant = world.newTenant();
+    await dieAsOwner(tenant, 'after-claim');
+    const heirs = ['s0', 's1'].map((shard) => {
+      const gate = new Gate();
+      const heir = world.process({
+        graceMs: 0,
+        onStep: (step) => (step === 'before-take-over' ? gate.pass() : undefined),
+      });
+      return { gate, ended: refusalOf(heir.create(tenant, world.newUserOn(shard, tenant), VALUE)) };
+    });
+    await Promise.all(heirs.map(({ gate }) => gate.reached));
+    for (const { gate, ended } of heirs) {
+      gate.open();
+      await ended;
+    }
+    expect(await Promise.all(heirs.map(({ ended }) => ended))).toEqual([undefined, 'account_number_taken']);
+    expect(await world.rows(tenant)).toHaveLength(1);
+    await expectSound(tenant);
+  });
+
+  it('keep the claim when its former owner turns out to be refused', async () => {
+    const tenant = world.newTenant();
+    const [ownerGate, heirGate] = [new Gate(), new Gate()];
+    const refused = refusalOf(
+      world.process().create(tenant, world.newUserOn('s0', tenant), VALUE, {
+        beforeTransaction: async () => {
+          await ownerGate.pass();
+          throw new GatewayError('quota_exceeded', 'No further account.');
+        },
+      }),
+    );
+    await ownerGate.reached;
+    const heir = world.process({
+      graceMs: 0,
+      onStep: (step) => (step === 'before-create' ? heirGate.pass() : undefined),
+    });
+    const inherited = refusalOf(heir.create(tenant, world.newUserOn('s1', tenant), VALUE));
+    await heirGate.reached;
+    ownerGate.open();
+    expect(await refused).toBe('quota_exceeded');
+    expect(await world.entries(tenant)).toMatchObject([{ state: 'claimed' }]);
+    heirGate.open();
+    expect(await inherited).toBeUndefined();
+    await expectHeirSucceedsUnless(true, tenant);
   });
 });
 

@@ -62,7 +62,7 @@ class ProcessDied extends Error {
 /** What one test wants of one creation. */
 export interface CreateOptions {
   /** Runs inside the row's transaction, after its outcome was recorded. */
-  readonly insideTransaction?: () => Promise<void> | void;
+  readonly insideTransaction?: (transaction: EntityManager) => Promise<void> | void;
   /** Runs after the commit, still inside `create`. */
   readonly afterCommit?: () => Promise<void> | void;
   /** Runs at the begin of `create`, before there is a transaction. */
@@ -147,7 +147,7 @@ export class TestProcess {
             manager.transaction(async (transaction) => {
               await this.#world.insertRow(transaction, { tenantId, rowId, userId, bucket, value });
               await recordOutcome(transaction);
-              await options.insideTransaction?.();
+              await options.insideTransaction?.(transaction);
             }),
           );
           await options.afterCommit?.();

@@ -168,6 +168,20 @@ describe('a creation whose end nobody knows', () => {
     expect(await world.entries(tenant)).toEqual([{ value: 'lost', rowId: id, state: 'confirmed' }]);
   });
 
+  it('leaves the claim to others when the server ends the connection inside the transaction', async () => {
+    const tenant = world.newTenant();
+    const user = world.newUserOn('s1', tenant);
+    const cut = world.process().create(tenant, user, 'cut', {
+      insideTransaction: async (transaction) => {
+        await transaction.query('SELECT pg_terminate_backend(pg_backend_pid())');
+      },
+    });
+    expect(await refusalOf(cut)).toBe('shard_unavailable');
+    expect(await world.entries(tenant)).toMatchObject([{ state: 'claimed' }]);
+    const id = await world.process({ graceMs: 0 }).create(tenant, user, 'cut');
+    expect(await world.rows(tenant)).toEqual([{ id, value: 'cut' }]);
+  });
+
   it('succeeds when only the confirmation is lost', async () => {
     const tenant = world.newTenant();
     const value = world.newValueOn('s0', tenant);

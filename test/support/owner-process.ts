@@ -23,7 +23,7 @@ export interface OwnerProcess {
 /** Starts an owner, as another user if ids are given, and waits until its cluster is up or refused. */
 export async function startOwnerProcess(
   options: EmbeddedClusterOptions,
-  ids: { uid: number; gid: number } | undefined = undefined,
+  ids?: { uid: number; gid: number },
 ): Promise<OwnerProcess> {
   const child = spawn(
     process.execPath,

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrorCode } from './private-json.js';
 import type { RunAs } from './run-as.js';
 
 const DRAFT_PREFIX = 'data.new.';
+const LOG_READ_MAX_BYTES = 64 * 1024;
 const LOG_MAX_BYTES = 16 * 1024 * 1024;
 
 /** The files of one node: `<nodes>/<id>/` with its `data`, its `server.log` and its copies of TLS files. */
@@ -72,10 +73,19 @@ export class NodeDirectory {
     return { fd: handle.fd, startOffset: (await handle.stat()).size, close: () => handle.close() };
   }
 
-  /** What the server logged from this offset on. */
+  /** What the server logged from this offset on; of much, the end. */
   async readLog(fromOffset: number): Promise<string> {
-    const content = await readFile(this.logFile).catch(() => Buffer.alloc(0));
-    return content.subarray(fromOffset).toString('utf8');
+    const handle = await open(this.logFile).catch(() => undefined);
+    if (handle === undefined) return '';
+    try {
+      const { size } = await handle.stat();
+      const start = Math.max(fromOffset, size - LOG_READ_MAX_BYTES);
+      const buffer = Buffer.alloc(Math.max(0, size - start));
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, start);
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await handle.close();
+    }
   }
 
   async logSize(): Promise<number> {

@@ -13,15 +13,13 @@ export class ReplicaWatch {
   readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
   #stopped = false;
-  #checking: Promise<void> | undefined;
+  #checking = false;
 
   constructor(servers: ClusterServers, log: Log) {
     this.#servers = servers;
     this.#log = log;
     this.#timer = setInterval(() => {
-      this.#checking ??= this.#check().finally(() => {
-        this.#checking = undefined;
-      });
+      void this.#check();
     }, CHECK_EVERY_MS);
     this.#timer.unref();
   }
@@ -32,21 +30,23 @@ export class ReplicaWatch {
     clearInterval(this.#timer);
   }
 
+  /** One check at a time: making a replica anew may take longer than the pause between two. */
   async #check(): Promise<void> {
+    if (this.#checking) return;
+    this.#checking = true;
     for (const node of this.#servers.nodes) {
       const { primaryId } = node.spec;
-      if (this.#stopped) return;
-      if (primaryId === undefined || !(await isHopeless(node))) continue;
-      if (this.#servers.node(primaryId).state !== 'running') continue;
-      try {
-        await this.#servers.rebuildReplica(node, primaryId);
-      } catch (error) {
-        if (!this.#stopped)
-          this.#log.warn(
-            { node: node.spec.id, reason: String(error) },
-            'a replica could not be made anew yet',
-          );
-      }
+      if (primaryId !== undefined && !this.#stopped) await this.#checkReplica(node, primaryId);
+    }
+    this.#checking = false;
+  }
+
+  async #checkReplica(node: SupervisedNode, primaryId: string): Promise<void> {
+    try {
+      if (!(await isHopeless(node)) || this.#servers.node(primaryId).state !== 'running') return;
+      await this.#servers.rebuildReplica(node, primaryId);
+    } catch (error) {
+      this.#log.warn({ node: node.spec.id, reason: String(error) }, 'a replica could not be made anew yet');
     }
   }
 }

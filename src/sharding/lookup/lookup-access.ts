@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 
 /** Which shard a statement of the lookup goes to, and whose row it is about. */
-export interface LookupCall {
+interface LookupCall {
   readonly shardId: string;
   readonly userId?: string;
 }

@@ -5,6 +5,7 @@ import { resolveGatewayOptions } from '../../src/gateway/gateway-options.js';
 import { GatewayRuntime } from '../../src/gateway/gateway-runtime.js';
 import type { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 import { CreateBilling1763800000100, Invoice, InvoiceLine } from '../support/billing.js';
+import { runAsAdmin } from '../support/own-databases.js';
 import { startOwnCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { SILENT_LOG } from '../../src/common/log.js';
@@ -43,6 +44,14 @@ async function write({ gateway }: GatewayRuntime, shardId: string): Promise<stri
     gateway.repository(Invoice).save({ number: gateway.mintId(userId), total: new Decimal(1) }),
   );
   return id;
+}
+
+/** A replica has its primary's roles; only the port differs. */
+function replicaAdminUrl(shardId: string): string {
+  const shard = cluster.config.shards.find(({ id }) => id === shardId);
+  const url = new URL(shard?.primary.adminUrl ?? '');
+  url.port = new URL(shard?.replicas[0]?.url ?? '').port;
+  return url.href;
 }
 
 beforeAll(async () => {
@@ -104,5 +113,28 @@ describe('a node that is away', () => {
       runtime.shardMapWatcher.current().shardOfTenant('moved'),
     );
     expect(moved).toBe('s1');
+  }, 60_000);
+});
+
+describe('a replica that lags', () => {
+  it('does not hide a user’s own write from them, while reads of the tenant’s service do lag', async () => {
+    const runtime = await startGateway();
+    const id = await write(runtime, 's0');
+    const invoices = runtime.gateway.repository(Invoice);
+    const serviceSees = (): Promise<Invoice | null> =>
+      GatewayContext.run({ tenantId: TENANT, actor: 'test' }, () => invoices.findById(id));
+    await eventually('the replica has the row', async () => (await serviceSees()) !== null);
+    const replica = replicaAdminUrl('s0');
+    await runAsAdmin(replica, 'SELECT pg_wal_replay_pause()');
+    await eventually('replay has paused', async () => {
+      const { rows } = await runAsAdmin(replica, 'SELECT pg_get_wal_replay_pause_state() AS state');
+      return (rows as { state: string }[])[0]?.state === 'paused';
+    });
+    const owner = userOn(runtime.gateway, 's0');
+    await as(owner, () => invoices.update(id, { reminders: 7 }));
+    expect((await as(owner, () => invoices.findById(id)))?.reminders).toBe(7);
+    expect((await serviceSees())?.reminders).toBe(0);
+    await runAsAdmin(replica, 'SELECT pg_wal_replay_resume()');
+    await eventually('the replica has caught up', async () => (await serviceSees())?.reminders === 7);
   }, 60_000);
 });

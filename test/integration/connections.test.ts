@@ -1,0 +1,147 @@
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { PoolExhaustedError } from '../../src/index.js';
+import { SILENT_LOG } from '../../src/common/log.js';
+import { ConnectionPool } from '../../src/sharding/connections/connection-pool.js';
+import { NodeDataSource } from '../../src/sharding/connections/node-data-source.js';
+import type { PoolOptions } from '../../src/sharding/connections/pool-options.js';
+import type { TenantSession } from '../../src/sharding/connections/tenant-session.js';
+import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
+
+const POOL: PoolOptions = {
+  size: 1,
+  overflow: 1,
+  acquireTimeoutMs: 200,
+  connectTimeoutMs: 2_000,
+  recycleMs: 3_600_000,
+  idleTimeoutMs: 10_000,
+  statementTimeoutMs: 5_000,
+  processes: 1,
+};
+const WRITER: TenantSession = { tenantId: 'acme', actor: "o'neil", access: 'write' };
+const BACKEND_PID = 'SELECT pg_backend_pid() AS pid';
+
+let url: string;
+let adminUrl: string;
+const pools: ConnectionPool[] = [];
+
+function poolWith(options: Partial<PoolOptions> = {}): ConnectionPool {
+  const pool = new ConnectionPool('s0', url, { ...POOL, ...options }, SILENT_LOG);
+  pools.push(pool);
+  return pool;
+}
+
+async function dataSourceWith(options: Partial<PoolOptions> = {}): Promise<NodeDataSource> {
+  return new NodeDataSource(poolWith(options), 'write', []).initialize();
+}
+
+async function pidOf(pool: ConnectionPool): Promise<unknown> {
+  const [row] = await pool.query(BACKEND_PID);
+  return row?.pid;
+}
+
+beforeAll(async () => {
+  const { shards } = await ownDatabases();
+  const primary = shards[0]?.primary;
+  url = primary?.url ?? '';
+  adminUrl = primary?.adminUrl ?? '';
+  await runAsAdmin(adminUrl, 'CREATE TABLE notes (text text)');
+  await runAsAdmin(adminUrl, 'GRANT ALL ON notes TO PUBLIC');
+});
+
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.end()));
+});
+
+describe('ConnectionPool', () => {
+  it('lends size + overflow connections, then refuses within the acquire timeout and says what to do', async () => {
+    const pool = poolWith();
+    const lent = [await pool.acquire(), await pool.acquire()];
+    await expect(pool.acquire()).rejects.toThrow(PoolExhaustedError);
+    await expect(pool.acquire()).rejects.toThrow('raise pool.size');
+    for (const connection of lent) pool.release(connection, false);
+    expect(await pidOf(pool)).toEqual(expect.any(Number));
+  });
+
+  it('keeps a sound connection and closes a broken one', async () => {
+    const pool = poolWith({ overflow: 0 });
+    const first = await pidOf(pool);
+    expect(await pidOf(pool)).toBe(first);
+    const killed = expect(pool.query('SELECT pg_sleep(5)')).rejects.toThrow();
+    await runAsAdmin(adminUrl, `SELECT pg_terminate_backend(${String(first)})`);
+    await killed;
+    expect(await pidOf(pool)).not.toBe(first);
+  });
+
+  it('replaces a connection that has outlived its time', async () => {
+    const pool = poolWith({ overflow: 0, recycleMs: 1 });
+    const first = await pidOf(pool);
+    expect(await pidOf(pool)).not.toBe(first);
+  });
+});
+
+describe('a tenant’s session', () => {
+  it('names tenant and actor in every transaction, and leaves neither behind', async () => {
+    const dataSource = await dataSourceWith({ overflow: 0 });
+    const settings = `SELECT current_setting('shardgate.tenant_id', true) AS tenant,
+                             current_setting('shardgate.actor', true) AS actor`;
+    const manager = dataSource.createSession(WRITER);
+    expect(await manager.query(settings)).toEqual([{ tenant: 'acme', actor: "o'neil" }]);
+    expect(await manager.transaction((tx) => tx.query(settings))).toEqual([
+      { tenant: 'acme', actor: "o'neil" },
+    ]);
+    const [after] = await (pools[0]?.query(settings) ?? []);
+    expect(after?.tenant ?? '').toBe('');
+  });
+
+  it('refuses the commit of a transaction in which a statement failed, though its caller went on', async () => {
+    const dataSource = await dataSourceWith();
+    const manager = dataSource.createSession(WRITER);
+    const swallowed = manager.transaction(async (tx) => {
+      await tx.query(`INSERT INTO notes VALUES ('lost')`);
+      await tx.query('SELECT 1 / 0').catch(() => undefined);
+    });
+    await expect(swallowed).rejects.toThrow('nothing was kept');
+    expect(await manager.query('SELECT * FROM notes')).toEqual([]);
+  });
+
+  it('nests transactions as savepoints', async () => {
+    const dataSource = await dataSourceWith();
+    const manager = dataSource.createSession(WRITER);
+    await manager.transaction(async (tx) => {
+      await tx.query(`INSERT INTO notes VALUES ('kept')`);
+      const inner = tx.transaction(async (nested) => {
+        await nested.query(`INSERT INTO notes VALUES ('undone')`);
+        throw new Error('undo');
+      });
+      await expect(inner).rejects.toThrow('undo');
+    });
+    expect(await manager.query('SELECT text FROM notes')).toEqual([{ text: 'kept' }]);
+  });
+
+  it('has the server refuse every write of a read session', async () => {
+    const dataSource = await dataSourceWith();
+    const manager = dataSource.createSession({ ...WRITER, access: 'read' });
+    await expect(manager.query(`INSERT INTO notes VALUES ('x')`)).rejects.toThrow('read-only');
+  });
+
+  it('wipes what a caller’s own SQL left in the session before anybody else gets the connection', async () => {
+    const dataSource = await dataSourceWith({ overflow: 0 });
+    const callers = dataSource.createSession({ ...WRITER, callersSql: () => true });
+    await callers.query(`SET search_path = pg_catalog`);
+    await callers.query(`CREATE TEMPORARY TABLE left_behind (x int)`);
+    const next = dataSource.createSession(WRITER);
+    expect(await next.query('SHOW search_path')).not.toEqual([{ search_path: 'pg_catalog' }]);
+    await expect(next.query('SELECT * FROM left_behind')).rejects.toThrow('does not exist');
+  });
+
+  it('tells after each commit a position that every replica must have reached to show it', async () => {
+    const dataSource = await dataSourceWith();
+    const positions: bigint[] = [];
+    const manager = dataSource.createSession({ ...WRITER, onCommitted: ({ lsn }) => positions.push(lsn) });
+    await manager.query(`INSERT INTO notes VALUES ('a')`);
+    await manager.transaction((tx) => tx.query(`INSERT INTO notes VALUES ('b')`));
+    const [first = 0n, second = 0n] = positions;
+    expect(positions.length).toBe(2);
+    expect(second > first && first > 0n).toBe(true);
+  });
+});
