@@ -232,6 +232,32 @@ describe('Migrating shards', () => {
     expect(rows).toEqual([{ name: SYSTEM }]);
   });
 
+  it('lets no migration decide where the next one works', async () => {
+    class Wanders1763800000800 implements MigrationInterface {
+      async up(queryRunner: QueryRunner): Promise<void> {
+        await queryRunner.query(`create schema extra; set search_path = extra; set role pg_monitor`);
+      }
+      async down(): Promise<void> {
+        // Never reverted.
+      }
+    }
+    class Follows1763800000801 implements MigrationInterface {
+      async up(queryRunner: QueryRunner): Promise<void> {
+        await queryRunner.query('create table where_am_i (id integer)');
+      }
+      async down(): Promise<void> {
+        // Never reverted.
+      }
+    }
+    const plan = notesPlan(shards.installationId);
+    const migrations = [...plan.migrations, Wanders1763800000800, Follows1763800000801];
+    const [report] = await migrateShards([shards.targets[0]!], { ...plan, migrations });
+    expect(report?.error).toBeUndefined();
+    const [found] = await admin('s0').query(`select to_regclass('public.where_am_i') is not null as there`);
+    expect(found).toEqual({ there: true });
+    await admin('s0').query('drop table where_am_i; drop schema extra');
+  });
+
   it('gives up waiting for the lock after its time, or when it is told to stop', async () => {
     await onEveryShard(`select pg_advisory_lock(${PAUSE_LOCK})`);
     const holder = migrate();

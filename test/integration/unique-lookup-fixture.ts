@@ -1,14 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { EntityManager, MigrationInterface, QueryRunner } from 'typeorm';
-import { GatewayContext } from '../../src/common/gateway-context.js';
-import { GatewayError, ShardUnavailableError } from '../../src/common/gateway-error.js';
 import { SILENT_LOG } from '../../src/common/log.js';
 import { ShardAccess } from '../../src/gateway/shard-access.js';
 import { NodeDirectory, type ShardAddress } from '../../src/sharding/connections/node-directory.js';
-import type { LookupAccess } from '../../src/sharding/lookup/lookup-access.js';
-import type { LookupStep } from '../../src/sharding/lookup/lookup-steps.js';
-import { UniqueLookup } from '../../src/sharding/lookup/unique-lookup.js';
 import { migrateShards } from '../../src/sharding/migrations/migrator.js';
 import { CreateShardTables1763800000000 } from '../../src/sharding/migrations/system/create-shard-tables.js';
 import { SYSTEM_TABLES } from '../../src/sharding/migrations/system/system-tables.js';
@@ -19,8 +14,7 @@ import { BucketHasher } from '../../src/sharding/topology/bucket.js';
 import { IdMint } from '../../src/sharding/topology/id-mint.js';
 import { ShardMap } from '../../src/sharding/topology/shard-map.js';
 import { sharedCluster } from '../support/cluster.js';
-
-const INDEX = 'account_number';
+import { LOOKUP_INDEX, TestProcess, type ProcessOptions } from './unique-lookup-process.js';
 
 /** No unique constraint on the value, so that nothing but the lookup keeps it unique, even on one shard. */
 class CreateLookupTestRows1763800000999 implements MigrationInterface {
@@ -51,134 +45,6 @@ const POOL = {
   statementTimeoutMs: 10_000,
   processes: 1,
 };
-
-/** Stands for a process's death: whoever sees it is dead itself. */
-class ProcessDied extends Error {
-  constructor() {
-    super('this process died');
-  }
-}
-
-/** What one test wants of one creation. */
-export interface CreateOptions {
-  /** Runs inside the row's transaction, after its outcome was recorded. */
-  readonly insideTransaction?: (transaction: EntityManager) => Promise<void> | void;
-  /** Runs after the commit, still inside `create`. */
-  readonly afterCommit?: () => Promise<void> | void;
-  /** Runs at the begin of `create`, before there is a transaction. */
-  readonly beforeTransaction?: () => Promise<void> | void;
-}
-
-/** How a process of a test behaves. */
-export interface ProcessOptions {
-  readonly graceMs?: number;
-  readonly deadlineMs?: number;
-  /** The step at which it dies, when it gets there. */
-  readonly dieAt?: LookupStep | undefined;
-  /** Awaited at each step, before the process dies there. */
-  readonly onStep?: (step: LookupStep) => Promise<void> | void;
-}
-
-/** One gateway process: it can die, and shards can be away for it alone. */
-export class TestProcess {
-  readonly lookup: UniqueLookup;
-  /** The steps that it took, in order. */
-  readonly steps: LookupStep[] = [];
-  /** Shards that do not answer this process. */
-  readonly away = new Set<string>();
-  readonly #world: LookupWorld;
-  readonly #access: LookupAccess;
-  #dead = false;
-  #reads = 0;
-  #onRead: (() => void) | undefined;
-
-  constructor(world: LookupWorld, { dieAt, onStep, ...patience }: ProcessOptions) {
-    this.#world = world;
-    this.#access = {
-      read: async (call, run, options) => {
-        this.#assertReachable(call.shardId);
-        this.#reads += 1;
-        this.#onRead?.();
-        return world.access.read(call, run, options);
-      },
-      write: async (call, run) => {
-        this.#assertReachable(call.shardId);
-        return world.access.write(call, run);
-      },
-    };
-    this.lookup = new UniqueLookup(this.#access, world.router, {
-      ...patience,
-      onStep: async (step) => {
-        this.#assertAlive();
-        this.steps.push(step);
-        await onStep?.(step);
-        if (step !== dieAt) return;
-        this.#dead = true;
-        throw new ProcessDied();
-      },
-    });
-  }
-
-  /** Resolves when this process has read `count` more times. */
-  async untilRead(count: number): Promise<void> {
-    const wanted = this.#reads + count;
-    await new Promise<void>((resolve) => {
-      this.#onRead = () => {
-        if (this.#reads >= wanted) resolve();
-      };
-    });
-  }
-
-  /** Creates a row of `userId` with this value. @returns the row's id */
-  create(tenantId: string, userId: string, value: string, options: CreateOptions = {}): Promise<string> {
-    const { router, mint } = this.#world;
-    const { shardId, bucket } = router.forUser({ tenantId, userId });
-    return inScope(tenantId, userId, () =>
-      this.lookup.createUnique({
-        index: INDEX,
-        value,
-        userId,
-        mintRowId: () => mint.mint(bucket),
-        taken: () =>
-          new GatewayError('account_number_taken', 'The account number is in use; choose another.'),
-        create: async (rowId, recordOutcome) => {
-          await options.beforeTransaction?.();
-          await this.#access.write({ shardId, userId }, (manager) =>
-            manager.transaction(async (transaction) => {
-              await this.#world.insertRow(transaction, { tenantId, rowId, userId, bucket, value });
-              await recordOutcome(transaction);
-              await options.insideTransaction?.(transaction);
-            }),
-          );
-          await options.afterCommit?.();
-          return rowId;
-        },
-      }),
-    );
-  }
-
-  /** The id of the row that has this value. */
-  async find(tenantId: string, value: string, from?: 'replica' | 'primary'): Promise<string | undefined> {
-    const found = await inScope(tenantId, undefined, () =>
-      this.lookup.find({ index: INDEX, value }, from === undefined ? {} : { from }),
-    );
-    return found?.rowId;
-  }
-
-  /** Settles every claim of the tenant, however young. */
-  sweep(tenantId: string, olderThanMs = 0) {
-    return inScope(tenantId, undefined, () => this.lookup.sweep({ olderThanMs, limit: 100 }));
-  }
-
-  #assertAlive(): void {
-    if (this.#dead) throw new ProcessDied();
-  }
-
-  #assertReachable(shardId: string): void {
-    this.#assertAlive();
-    if (this.away.has(shardId)) throw new ShardUnavailableError(shardId, 'it is away for this test.');
-  }
-}
 
 /** A row to insert. */
 export interface NewRow {
@@ -246,11 +112,6 @@ export class LookupWorld {
     return world;
   }
 
-  /** Runs something as this tenant, and this user. */
-  inScope<T>(tenantId: string, userId: string, run: () => Promise<T>): Promise<T> {
-    return inScope(tenantId, userId, run);
-  }
-
   /** Inserts a row in a transaction on its home shard. */
   async insertRow(manager: EntityManager, row: NewRow): Promise<void> {
     const { tenantId, rowId, userId, bucket, value } = row;
@@ -284,7 +145,7 @@ export class LookupWorld {
   }
 
   shardOfValue(tenantId: string, value: string): string {
-    return this.router.forValue({ tenantId, index: INDEX, value }).shardId;
+    return this.router.forValue({ tenantId, index: LOOKUP_INDEX, value }).shardId;
   }
 
   /** Every row of a tenant, past the gateway, on all shards. */
@@ -335,44 +196,6 @@ export class LookupWorld {
     }
     return found;
   }
-}
-
-/** A gate that stays shut until it is opened. */
-export class Gate {
-  readonly opened: Promise<void>;
-  readonly reached: Promise<void>;
-  #open!: () => void;
-  #reach!: () => void;
-
-  constructor() {
-    this.opened = new Promise((resolve) => (this.#open = resolve));
-    this.reached = new Promise((resolve) => (this.#reach = resolve));
-  }
-
-  open(): void {
-    this.#open();
-  }
-
-  /** Says that somebody stands before the gate, and waits with them. */
-  async pass(): Promise<void> {
-    this.#reach();
-    await this.opened;
-  }
-}
-
-/** Why a promise was rejected: the code of a GatewayError, or the message; undefined when it was not. */
-export async function refusalOf(promise: Promise<unknown>): Promise<string | undefined> {
-  try {
-    await promise;
-    return undefined;
-  } catch (error) {
-    if (error instanceof GatewayError) return error.code;
-    return error instanceof Error ? error.message : 'unknown';
-  }
-}
-
-function inScope<T>(tenantId: string, userId: string | undefined, run: () => Promise<T>): Promise<T> {
-  return GatewayContext.run({ tenantId, userId, actor: 'test' }, run);
 }
 
 function onDatabase(url: string, database: string): string {

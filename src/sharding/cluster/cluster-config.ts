@@ -3,7 +3,7 @@ import type { NodeSpec } from './node-spec.js';
 import { ROLES } from './server-settings.js';
 
 /** How to reach a server that takes writes. */
-export interface ClusterEndpoint {
+interface ClusterEndpoint {
   /** The gateway's own login. */
   readonly url: string;
   /** A superuser's login, for migrations, `doctor` and imports. */

@@ -66,7 +66,7 @@ export class NodeDirectory {
 
   /** Opens the server's log for appending; a long one is set aside first (one is kept). */
   async openLog(): Promise<{ fd: number; startOffset: number; close: () => Promise<void> }> {
-    const size = await this.logSize();
+    const size = await this.#logSize();
     if (size > LOG_MAX_BYTES) await rename(this.logFile, `${this.logFile}.1`);
     const handle = await open(this.logFile, 'a', 0o600);
     await this.#own(this.logFile);
@@ -88,7 +88,7 @@ export class NodeDirectory {
     }
   }
 
-  async logSize(): Promise<number> {
+  async #logSize(): Promise<number> {
     try {
       return (await stat(this.logFile)).size;
     } catch (error) {

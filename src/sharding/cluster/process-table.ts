@@ -22,14 +22,9 @@ export async function listProcesses(): Promise<ProcessEntry[]> {
   return entries.filter((entry) => entry !== undefined);
 }
 
-/** Whether a process of this id runs (a zombie does not). */
-export async function isRunning(pid: number): Promise<boolean> {
-  return (await startTimeOf(pid)) !== undefined;
-}
-
 /**
  * When a process started, as an opaque text that also tells one boot of the machine from another; undefined
- * when it does not run. With the pid it names a process for good: pids are reused, pairs are not.
+ * when it does not run (a zombie does not). With the pid it names a process for good: pids are reused, pairs are not.
  */
 export async function startTimeOf(pid: number): Promise<string | undefined> {
   try {

@@ -47,6 +47,9 @@ export interface UniqueCreation<T> {
    * Makes the row, in one transaction on its home shard, and awaits `recordOutcome` inside it; resolves or
    * rejects when that transaction has ended, and runs it once. Without a call of `recordOutcome` it must not
    * make the row (an answer that is replayed, for example): the value is given back then.
+   *
+   * Recording before the row is inserted is best: a claim that was lost then shows as such, and not as a
+   * violation of a unique key that the row's own table may have.
    */
   readonly create: (rowId: string, recordOutcome: (manager: EntityManager) => Promise<void>) => Promise<T>;
 }
