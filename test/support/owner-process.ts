@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import type { EmbeddedClusterOptions } from '../../src/sharding/cluster/cluster-options.js';
 import type { ClusterNode } from '../../src/sharding/cluster/embedded-cluster.js';
 
 /** What an owner process says once it knows how its start went. */
-export interface OwnerReport {
+interface OwnerReport {
   readonly nodes?: readonly ClusterNode[];
   readonly configPath?: string;
   readonly error?: string;
@@ -29,8 +29,8 @@ export async function startOwnerProcess(
     process.execPath,
     [
       '--import',
-      join(import.meta.dirname, 'register-typescript.js'),
-      join(import.meta.dirname, 'cluster-owner.ts'),
+      fileURLToPath(new URL('./register-typescript.js', import.meta.url)),
+      fileURLToPath(new URL('./cluster-owner.ts', import.meta.url)),
       JSON.stringify(options),
     ],
     { stdio: ['ignore', 'pipe', 'inherit'], ...ids },

@@ -21,7 +21,7 @@ export interface ApplyObserver {
 
 const APPLIED_SQL = `select name from shardgate.migrations order by id`;
 const RECORD_SQL = `insert into shardgate.migrations ("timestamp", name) values ($1, $2)`;
-/** A migration that set a search path or a role must not decide where the next one works. */
+/** A migration that set a search path or a role must not decide where its record and the next one go. */
 const RESET_SESSION_SQL = `reset role; reset all`;
 
 /**
@@ -88,9 +88,9 @@ async function applyOne(
   try {
     if (inTransaction) await queryRunner.startTransaction();
     await next.migration.up(queryRunner);
+    await sql.query(RESET_SESSION_SQL);
     await sql.query(RECORD_SQL, [next.timestamp, next.name]);
     if (inTransaction) await queryRunner.commitTransaction();
-    await sql.query(RESET_SESSION_SQL);
   } catch (error) {
     // On a connection that is gone there is nothing to roll back; the first error is the one that counts.
     if (queryRunner.isTransactionActive) await queryRunner.rollbackTransaction().catch(() => undefined);

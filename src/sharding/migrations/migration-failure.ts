@@ -21,7 +21,7 @@ export function migrationFailure(shardId: string, step: string, error: unknown):
     );
   }
   const state = sqlStateOf(error);
-  const reason = safe instanceof Error ? safe.message : 'unknown reason';
+  const reason = reasonOf(safe);
   return new ConfigurationError(
     `${step} failed on ${shardId}: ${reason}${state === undefined ? '' : ` (${state})`}. ` +
       'What was applied before stays; correct this and run migrate again.',
@@ -32,4 +32,9 @@ export function migrationFailure(shardId: string, step: string, error: unknown):
 function withoutStatement(error: unknown): unknown {
   if (error instanceof QueryFailedError) return toQueryFailedError(error.driverError);
   return error instanceof pg.DatabaseError ? toQueryFailedError(error) : error;
+}
+
+function reasonOf(safe: unknown): string {
+  const cause: unknown = safe instanceof QueryFailedError ? safe.driverError : safe;
+  return cause instanceof Error ? cause.message : 'unknown reason';
 }

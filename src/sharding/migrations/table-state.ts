@@ -2,7 +2,7 @@ import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
 import type { ProtectedTable } from './migration-plan.js';
 
 /** One column as the server describes it. */
-export interface ColumnState {
+interface ColumnState {
   readonly name: string;
   /** As `format_type` writes it: `text`, `smallint`, `numeric(20,4)`. */
   readonly type: string;
@@ -10,7 +10,7 @@ export interface ColumnState {
 }
 
 /** One policy of row-level security. */
-export interface PolicyState {
+interface PolicyState {
   readonly name: string;
   readonly permissive: boolean;
   /** `*` for all commands. */
@@ -24,7 +24,7 @@ export interface PolicyState {
 }
 
 /** One index that makes something unique, exclusion constraints included. */
-export interface UniqueIndexState {
+interface UniqueIndexState {
   readonly name: string;
   /** Key columns in order; null where the key is an expression. */
   readonly columns: readonly (string | null)[];
@@ -34,7 +34,7 @@ export interface UniqueIndexState {
 }
 
 /** One foreign key to another table. */
-export interface ForeignKeyState {
+interface ForeignKeyState {
   readonly name: string;
   readonly schema: string;
   readonly table: string;
