@@ -1,5 +1,6 @@
 import { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 import { newClusterDirectory } from './cluster-directory.js';
+import { serversUnderTest } from './servers-under-test.js';
 import { SHARED_CLUSTER_VARIABLE } from './shared-cluster.js';
 
 /** Folders whose tests need no servers: a run of nothing else does not start any. */
@@ -18,6 +19,7 @@ export async function startRunCluster(testPathPatterns: readonly string[]): Prom
     replicas: 1,
     fsync: false,
     disposable: true,
+    ...serversUnderTest(),
   });
   process.env[SHARED_CLUSTER_VARIABLE] = JSON.stringify(cluster.config);
 }

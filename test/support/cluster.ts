@@ -2,6 +2,7 @@ import { afterAll } from '@jest/globals';
 import type { EmbeddedClusterOptions } from '../../src/sharding/cluster/cluster-options.js';
 import { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 import { newClusterDirectory } from './cluster-directory.js';
+import { serversUnderTest } from './servers-under-test.js';
 
 export { sharedCluster } from './shared-cluster.js';
 
@@ -22,6 +23,7 @@ export async function startOwnCluster(
     dataDir: newClusterDirectory(),
     fsync: false,
     disposable: true,
+    ...serversUnderTest(),
     ...options,
   });
   started.push(cluster);

@@ -56,7 +56,11 @@ export async function assertLedgerSound({ shards }: Pick<ClusterConfig, 'shards'
     await client.connect();
     try {
       const sums = await client.query<SumRow>(SUMS_SQL);
-      assertNone(id, 'ledgers do not sum to zero', sums.rows.filter(({ sum }) => Number(sum) !== 0));
+      assertNone(
+        id,
+        'ledgers do not sum to zero',
+        sums.rows.filter(({ sum }) => Number(sum) !== 0),
+      );
       assertNone(id, 'entries break their chain', (await client.query(BROKEN_CHAINS_SQL)).rows);
       assertNone(id, 'accounts differ from their last entry', (await client.query(ENDS_SQL)).rows);
       assertNone(id, 'postings are not whole', (await client.query(POSTINGS_SQL)).rows);

@@ -4,11 +4,11 @@ import type { MigrationPlan, ProtectedTable } from '../../src/sharding/migration
 import { CreateShardTables1763800000000 } from '../../src/sharding/migrations/system/create-shard-tables.js';
 import { SYSTEM_TABLES } from '../../src/sharding/migrations/system/system-tables.js';
 
-/** Whoever holds this advisory lock stops {@link CreateNotes1763800000200} in its middle. */
+/** Whoever holds this advisory lock stops the migration below in its middle. */
 export const PAUSE_LOCK = 7_700_777;
 
 /** An importer's migration, of two statements with a place to stop between them. */
-export class CreateNotes1763800000200 implements MigrationInterface {
+class CreateNotes1763800000200 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
       create schema notes;
@@ -25,7 +25,7 @@ export class CreateNotes1763800000200 implements MigrationInterface {
 }
 
 /** What follows it, outside of a transaction, as indexes on large tables are made. */
-export class IndexNotes1763800000300 implements MigrationInterface {
+class IndexNotes1763800000300 implements MigrationInterface {
   readonly transaction = false;
 
   async up(queryRunner: QueryRunner): Promise<void> {
