@@ -20,7 +20,7 @@ module.exports = {
     only(
       'modules-direction',
       '^src/modules/',
-      '^src/(common|persistence|gateway|modules)/|^src/sharding/(lookup|topology)/|^src/sharding/replication/consistency-token',
+      '^src/(common|persistence|gateway|modules)/|^src/sharding/(lookup|topology)/|^src/sharding/(replication/consistency-token|scatter-gather/keyset-cursor)',
       'modules speak to the gateway, not to shards',
     ),
     only('topology-direction', '^src/sharding/topology/', '^src/(common|sharding/topology)/'),

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { ClusterConfig } from '../../src/sharding/cluster/cluster-config.js';
+// First: what it stops after the file must be gone before the databases are dropped.
+import { GatewayProcess, OPERATOR_KEY } from './gateway-process.js';
 import { HttpClient } from './http-client.js';
 import { ownDatabases } from './own-databases.js';
-import { startGateway } from './zz-try-gateway.js';
 
 /** A tenant of a test, and a client with its key. */
 export interface TestTenant {
@@ -10,42 +11,41 @@ export interface TestTenant {
   readonly client: HttpClient;
 }
 
-/** A gateway process of its own, on databases of its own. */
-export interface AccountsService {
+/** A gateway process of one test file, on databases of its own. It is stopped after the file. */
+export class AccountsService {
   readonly config: ClusterConfig;
   readonly operator: HttpClient;
-  newTenant(settings?: object): Promise<TestTenant>;
-  /** A user of the tenant who lives on this shard. */
-  userOn(tenant: TestTenant, shardId: string): Promise<string>;
-  stop(): Promise<void>;
-}
+  readonly #gateway: GatewayProcess;
 
-/** Starts a gateway process on new databases of the shared cluster. */
-export async function startAccountsService(): Promise<AccountsService> {
-  const config = await ownDatabases();
-  const gateway = await startGateway(config);
-  const operator = new HttpClient(gateway.url, gateway.operatorKey);
-  return {
-    config,
-    operator,
-    stop: () => gateway.stop(),
-    newTenant: async (settings = {}) => {
-      const id = `t-${randomBytes(5).toString('hex')}`;
-      const created = await operator.post<{ apiKey: string }>('/v1/admin/tenants', {
-        id,
-        name: 'A tenant of a test',
-        ...settings,
-      });
-      if (created.status !== 201) throw new Error(`No tenant: ${created.text}`);
-      return { id, client: new HttpClient(gateway.url, created.body.apiKey) };
-    },
-    userOn: async (tenant, shardId) => {
-      for (;;) {
-        const userId = `u-${randomBytes(5).toString('hex')}`;
-        const query = `tenantId=${tenant.id}&userId=${userId}`;
-        const route = await operator.get<{ shardId: string }>(`/v1/admin/route?${query}`);
-        if (route.body.shardId === shardId) return userId;
-      }
-    },
-  };
+  private constructor(config: ClusterConfig, gateway: GatewayProcess) {
+    this.config = config;
+    this.operator = new HttpClient(gateway.url, OPERATOR_KEY);
+    this.#gateway = gateway;
+  }
+
+  static async start(): Promise<AccountsService> {
+    const config = await ownDatabases();
+    return new AccountsService(config, await GatewayProcess.start({ config, env: { LOG_LEVEL: 'warn' } }));
+  }
+
+  /** A new tenant with an id of its own. */
+  async newTenant(settings: object = {}): Promise<TestTenant> {
+    const id = `t-${randomBytes(5).toString('hex')}`;
+    const key = await this.#gateway.createTenant(id, settings);
+    return { id, client: new HttpClient(this.#gateway.url, key) };
+  }
+
+  /** The shard on which a user of the tenant lives. */
+  async shardOf(tenant: TestTenant, userId: string): Promise<string> {
+    const path = `/v1/admin/route?tenantId=${tenant.id}&userId=${userId}`;
+    return (await this.operator.get<{ shardId: string }>(path)).body.shardId;
+  }
+
+  /** A new user of the tenant who lives on this shard. */
+  async userOn(tenant: TestTenant, shardId: string): Promise<string> {
+    for (;;) {
+      const userId = `u-${randomBytes(5).toString('hex')}`;
+      if ((await this.shardOf(tenant, userId)) === shardId) return userId;
+    }
+  }
 }

@@ -26,7 +26,8 @@ export function parseAccountNumber(text: string): ParsedAccountNumber {
     const iban = electronicFormatIBAN(trimmed);
     if (iban !== null && isValidIBAN(iban)) return { number: iban };
     return {
-      fault: 'is not a valid IBAN: its length or its check digits are wrong; correct it, or use a number of another form',
+      fault:
+        'is not a valid IBAN: its length or its check digits are wrong; correct it, or use a number of another form',
     };
   }
   if (NUMBER_PATTERN.test(trimmed)) return { number: trimmed };

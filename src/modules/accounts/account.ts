@@ -42,7 +42,7 @@ export class Account extends ShardedEntity {
   @Column({ type: 'text' })
   status!: AccountStatus;
 
-  /** Goes up by one with every change, from 0; a bigint, so a string. */
+  /** Goes up by one with every change, from 1; a bigint, so a string. */
   @Column({ type: 'bigint' })
   version!: string;
 

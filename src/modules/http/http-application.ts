@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
+import type { DynamicModule, LoggerService, NestApplicationOptions, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { LogController, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { serveOpenApi } from './openapi.js';
 import { sendProblem } from './problem.filter.js';
@@ -33,14 +34,14 @@ export async function createHttpApplication({
 }: HttpApplicationOptions): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT_BYTES,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
     clientErrorHandler: refuseConnection,
-    frameworkErrors: (error, request, reply) => {
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       sendProblem(error, request, reply);
     },
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
@@ -49,11 +50,12 @@ export async function createHttpApplication({
   // JSON is all that this service reads; text would only fail later, and less clearly.
   fastify.removeContentTypeParser('text/plain');
   logRequests(fastify);
-  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
+  const options: Partial<NestApplicationOptions> = {
     logger: nestLoggerOf(log),
     bodyParser: false,
     abortOnError: false,
-  });
+  };
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, options);
   serveOpenApi(app, version);
   return app;
 }

@@ -1,5 +1,5 @@
-import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { problemSchema } from './problem.js';
 import { SECURITY_SCHEMES } from './route-decorators.js';
 
@@ -24,10 +24,29 @@ function describeApi(app: NestFastifyApplication, version: string): OpenAPIObjec
     .addBearerAuth(bearer("The operator's key"), SECURITY_SCHEMES.operator)
     .build();
   const document = SwaggerModule.createDocument(app, config);
+  for (const path of Object.values(document.paths)) {
+    for (const operation of [path.get, path.post, path.patch, path.delete]) {
+      if (operation?.parameters !== undefined) operation.parameters = mergeParameters(operation.parameters);
+    }
+  }
   const problem = problemSchema['~standard'].jsonSchema.output({ target: 'openapi-3.0' });
   document.components = {
     ...document.components,
     schemas: { ...document.components?.schemas, Problem: problem },
   };
   return document;
+}
+
+type Parameters = NonNullable<NonNullable<OpenAPIObject['paths'][string]['get']>['parameters']>;
+
+/** A method's own word on a header is the last one; its class has said the same header before. */
+function mergeParameters(parameters: Parameters): Parameters {
+  return [
+    ...new Map(
+      parameters.map((parameter) => [
+        '$ref' in parameter ? parameter.$ref : `${parameter.in} ${parameter.name}`,
+        parameter,
+      ]),
+    ).values(),
+  ];
 }

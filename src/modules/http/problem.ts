@@ -47,9 +47,6 @@ const DETAIL_OF_STATUS: Readonly<Record<number, readonly [ErrorCode, string]>> =
 
 /** Fastify's own codes whose fix can be told more exactly than by their status. */
 const DETAIL_OF_FASTIFY: Readonly<Record<string, string>> = {
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty; send JSON, or leave out the content type.',
-  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not well-formed JSON.',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as its Content-Length says.',
   FST_ERR_BAD_URL: 'The address is not well-formed; check its percent-encoding.',
   FST_ERR_MAX_PARAM_LENGTH: 'A part of the address is too long.',
 };

@@ -5,8 +5,8 @@ import { identityOf, tenantIdentityOf } from './request-identity.js';
 import { readScopeHeaders } from './scope-headers.js';
 
 const IDEMPOTENCY_KEY_PATTERN = /^[\x20-\x7e]{1,255}$/;
-/** Versions are positive and stay far below 2^53. */
-const ETAG_PATTERN = /^"([1-9]\d{0,14})"$/;
+/** Versions stay far below 2^53. */
+const ETAG_PATTERN = /^"(0|[1-9]\d{0,14})"$/;
 
 /** The tenant whose key came with the request. */
 export const CurrentTenant = createParamDecorator(

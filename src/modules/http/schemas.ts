@@ -32,7 +32,7 @@ export function textSchema(max: number) {
   return z
     .string()
     .refine((text) => !UNPRINTABLE.test(text), 'must not contain control characters or lone surrogates')
-    .refine((text) => [...text].length <= max, `must have at most ${max} characters`)
+    .refine((text) => Array.from(text).length <= max, `must have at most ${max} characters`)
     .meta({ maxLength: max });
 }
 

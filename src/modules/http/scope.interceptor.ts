@@ -50,7 +50,7 @@ async function handleInScope(
   trace.requirePositions(headers.positions);
   const tell = READING_METHODS.has(method) ? tellRead : tellWrite;
   try {
-    const answer = await lastValueFrom(next.handle(), { defaultValue: undefined });
+    const answer: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined });
     tell(trace, reply, true);
     return answer;
   } catch (error) {

@@ -30,6 +30,11 @@ export interface IdempotentRequest<Body> extends KeyedRequest {
 /** Keys of requests about an account that does not exist are kept under this: no user's id begins with a tilde. */
 export const NO_OWNER = '~none';
 
+/** The key that came with a request, if one did. */
+export function keyOf(key: string | undefined, requestId: string): IdempotencyKey | undefined {
+  return key === undefined ? undefined : { key, requestId };
+}
+
 /** Waits for a transaction under way that holds the same key, and is refused when that one commits. */
 const BEGIN_SQL = `
   INSERT INTO shardgate.idempotency_keys (tenant_id, user_id, key, bucket, operation, request)

@@ -124,9 +124,7 @@ export class TenantStore {
       return { tenant: tenantOfRow(row), apiKey: minted.key };
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
-      throw new GatewayError('tenant_exists', `A tenant ${wanted.id} exists; choose another id.`, {
-        cause: error,
-      });
+      throw tenantExists(wanted.id, error);
     }
   }
 
@@ -207,6 +205,8 @@ export class TenantStore {
       if (map === undefined) {
         throw new ConfigurationError('There is no shard map in the catalog yet; start the gateway once.');
       }
+      // Overrides come and stay with their tenants, so there is one already.
+      if (map.shardOfTenant(tenantId) !== undefined) throw tenantExists(tenantId);
       const next = map.withOverride(tenantId, shardId);
       const [row] = await this.#catalog.query<TenantRow>(INSERT_DEDICATED_SQL, [
         ...params,
@@ -221,6 +221,10 @@ export class TenantStore {
       retryAfterSeconds: 1,
     });
   }
+}
+
+function tenantExists(tenantId: string, cause?: unknown): GatewayError {
+  return new GatewayError('tenant_exists', `A tenant ${tenantId} exists; choose another id.`, { cause });
 }
 
 function isUniqueViolation(error: unknown): boolean {

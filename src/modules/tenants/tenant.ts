@@ -2,8 +2,7 @@
 export type TenantStatus = 'active' | 'suspended';
 
 /** Where a tenant's users live: on all shards by bucket, or together on one. Fixed at creation. */
-export type TenantPlacement =
-  { readonly mode: 'pooled' } | { readonly mode: 'dedicated'; readonly shardId: string };
+type TenantPlacement = { readonly mode: 'pooled' } | { readonly mode: 'dedicated'; readonly shardId: string };
 
 /** What a tenant may use; what is not given is not limited. */
 export interface TenantQuota {

@@ -6,9 +6,9 @@ import type { Account } from '../account.js';
 /** What a decision about an account's money looks at. */
 export type AccountState = Pick<Account, 'status' | 'balance' | 'held' | 'overdraftLimit'>;
 
-/** What is to be done about a movement: post a signed amount, or refuse. */
-export type MovementDecision =
-  | { readonly kind: 'post'; readonly amount: Decimal }
+/** What is to be done about a movement: post a signed amount to the account, or refuse. */
+export type MovementDecision<State extends AccountState> =
+  | { readonly kind: 'post'; readonly account: State; readonly amount: Decimal }
   | { readonly kind: 'refuse'; readonly error: GatewayError };
 
 /**
@@ -16,20 +16,27 @@ export type MovementDecision =
  *
  * @param account the locked account; undefined when there is none to be seen
  */
-export function decideDeposit(account: AccountState | undefined, amount: Decimal): MovementDecision {
-  const refusal = accountRefusal(account) ?? rangeRefusal(account, amount);
-  return refusal === undefined ? { kind: 'post', amount } : { kind: 'refuse', error: refusal };
+export function decideDeposit<State extends AccountState>(
+  account: State | undefined,
+  amount: Decimal,
+): MovementDecision<State> {
+  if (account === undefined) return refuse(new NotFoundError('The account'));
+  const refusal = statusRefusal(account) ?? rangeRefusal(account, amount);
+  return refusal === undefined ? { kind: 'post', account, amount } : refuse(refusal);
 }
 
 /** Decides about a withdrawal of a positive amount. Refusals, first one first: not found, status, funds, range. */
-export function decideWithdrawal(account: AccountState | undefined, amount: Decimal): MovementDecision {
+export function decideWithdrawal<State extends AccountState>(
+  account: State | undefined,
+  amount: Decimal,
+): MovementDecision<State> {
+  if (account === undefined) return refuse(new NotFoundError('The account'));
   const change = amount.negated();
-  const refusal =
-    accountRefusal(account) ?? fundsRefusal(account, amount) ?? rangeRefusal(account, change);
-  return refusal === undefined ? { kind: 'post', amount: change } : { kind: 'refuse', error: refusal };
+  const refusal = statusRefusal(account) ?? fundsRefusal(account, amount) ?? rangeRefusal(account, change);
+  return refusal === undefined ? { kind: 'post', account, amount: change } : refuse(refusal);
 }
 
-/** What an amount is refused with that the balance cannot take. */
+/** What an amount is refused with that a balance cannot take. */
 export function outOfRange(): GatewayError {
   return new GatewayError(
     'amount_out_of_range',
@@ -37,10 +44,12 @@ export function outOfRange(): GatewayError {
   );
 }
 
-function accountRefusal(account: AccountState | undefined): GatewayError | undefined {
-  switch (account?.status) {
-    case undefined:
-      return new NotFoundError('The account');
+function refuse(error: GatewayError): { readonly kind: 'refuse'; readonly error: GatewayError } {
+  return { kind: 'refuse', error };
+}
+
+function statusRefusal({ status }: AccountState): GatewayError | undefined {
+  switch (status) {
     case 'FROZEN':
       return new GatewayError('account_frozen', 'The account is frozen; set it ACTIVE before money moves.');
     case 'CLOSED':
@@ -50,9 +59,10 @@ function accountRefusal(account: AccountState | undefined): GatewayError | undef
   }
 }
 
-function fundsRefusal(account: AccountState | undefined, amount: Decimal): GatewayError | undefined {
-  if (account === undefined) return undefined;
-  const { balance, held, overdraftLimit } = account;
+function fundsRefusal(
+  { balance, held, overdraftLimit }: AccountState,
+  amount: Decimal,
+): GatewayError | undefined {
   const available = sumOf(balance, held.negated(), overdraftLimit);
   if (available.greaterThanOrEqualTo(amount)) return undefined;
   return new GatewayError(
@@ -61,7 +71,6 @@ function fundsRefusal(account: AccountState | undefined, amount: Decimal): Gatew
   );
 }
 
-function rangeRefusal(account: AccountState | undefined, change: Decimal): GatewayError | undefined {
-  if (account === undefined || isInRange(sumOf(account.balance, change))) return undefined;
-  return outOfRange();
+function rangeRefusal({ balance }: AccountState, change: Decimal): GatewayError | undefined {
+  return isInRange(sumOf(balance, change)) ? undefined : outOfRange();
 }

@@ -1,8 +1,7 @@
-import type { Decimal } from 'decimal.js';
+import { Decimal } from 'decimal.js';
 import type { EntityManager } from 'typeorm';
 import type { Account } from '../account.js';
-import type { LedgerTransaction, TransactionType } from './ledger-transaction.js';
-import { outOfRange } from './movement-decision.js';
+import { LedgerTransaction, type TransactionType } from './ledger-transaction.js';
 
 /** Owner of all settlement accounts: no user's id begins with a tilde. */
 const SETTLEMENT_OWNER = '~settlement';
@@ -92,6 +91,21 @@ export async function postMovement(
   ]);
   const posted = rows.find((row) => row.id === id);
   if (posted === undefined) return undefined;
-  return manager.create(LedgerTransaction, {
+  return Object.assign(new LedgerTransaction(), {
+    tenantId: account.tenantId,
+    id,
+    userId: account.userId,
+    bucket: account.bucket,
+    accountId: account.id,
+    type,
+    status: 'COMPLETED' as const,
+    amount,
+    balanceAfter: new Decimal(posted.balanceAfter),
+    accountVersion: posted.accountVersion,
+    postingId,
+    transferId: null,
+    reference,
+    actor,
+    executedAt: posted.executedAt,
   });
 }

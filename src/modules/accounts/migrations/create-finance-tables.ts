@@ -21,7 +21,7 @@ const ACCOUNTS_SQL = `
     held numeric(20,4) not null default 0,
     overdraft_limit numeric(20,4) not null default 0,
     status text not null default 'ACTIVE' check (status in ('ACTIVE', 'FROZEN', 'CLOSED')),
-    version bigint not null default 0 check (version >= 0),
+    version bigint not null default 1 check (version > 0),
     created_at timestamptz(3) not null default ${NOW_MS},
     updated_at timestamptz(3) not null default ${NOW_MS},
     primary key (tenant_id, id),

@@ -1,0 +1,35 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { DataGatewayModule, type DataGatewayModuleOptions } from './data-gateway.module.js';
+import { AccountsModule } from './modules/accounts/accounts.module.js';
+import { ACCOUNT_ENTITIES, ACCOUNT_MIGRATIONS } from './modules/accounts/accounts.persistence.js';
+import { HealthModule } from './modules/health/health.module.js';
+import { HttpModule } from './modules/http/http.module.js';
+import type { ServiceSettings } from './modules/service-settings.js';
+import { ServiceSettingsModule } from './modules/service-settings.module.js';
+import { ShardsModule } from './modules/shards/shards.module.js';
+import { TransactionsModule } from './modules/transactions/transactions.module.js';
+
+/** What the standalone service adds to the servers of its configuration. */
+export const SERVICE_SCHEMA = { entities: ACCOUNT_ENTITIES, migrations: ACCOUNT_MIGRATIONS };
+
+/** The standalone service: the gateway, and its own HTTP API. */
+@Module({})
+export class AppModule {
+  static with(
+    gateway: Omit<DataGatewayModuleOptions, 'entities' | 'migrations'>,
+    settings: ServiceSettings,
+  ): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ServiceSettingsModule.with(settings),
+        DataGatewayModule.forRoot({ ...gateway, ...SERVICE_SCHEMA }),
+        HttpModule,
+        AccountsModule,
+        TransactionsModule,
+        ShardsModule,
+        HealthModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,71 @@
+import { SILENT_LOG } from '../../common/log.js';
+import type { SqlExecutor } from '../../common/sql-executor.js';
+import type { ResolvedGatewayOptions } from '../../gateway/gateway-options.js';
+import { CatalogDatabase } from '../../sharding/connections/catalog-database.js';
+import { connectionBudget } from '../../sharding/connections/connection-budget.js';
+import { NodeDirectory } from '../../sharding/connections/node-directory.js';
+import type { Finding } from './finding.js';
+import { judgeServer, type ExpectedServer } from './judge-server.js';
+import { readServerFacts, type ServerFacts } from './server-facts.js';
+
+/** Connections that a process has to the catalog: its pool, and the one that listens. */
+const CATALOG_CONNECTIONS = 5;
+
+/** What was found of one server; `facts` where it answered. */
+interface Examination {
+  readonly facts?: ServerFacts | undefined;
+  readonly findings: readonly Finding[];
+}
+
+/** Asks every server of the configuration how it is set. Changes nothing. */
+export async function examineServers(options: ResolvedGatewayOptions): Promise<Finding[]> {
+  const catalog = new CatalogDatabase(options.catalog.url, options.pool, SILENT_LOG);
+  const nodes = await NodeDirectory.create(options.shards, options.pool, [], SILENT_LOG);
+  const neededBy = (nodeId: string): number => connectionBudget(nodeId, options.pool, 0).needed;
+  try {
+    const ofCatalog = examine(catalog, {
+      id: 'catalog',
+      role: 'catalog',
+      neededConnections: CATALOG_CONNECTIONS * options.pool.processes,
+    });
+    const ofShards = nodes.shardIds.map(async (shardId): Promise<Finding[]> => {
+      const primary = await examine(nodes.primary(shardId), {
+        id: shardId,
+        role: 'primary',
+        neededConnections: neededBy(shardId),
+      });
+      const replicas = await Promise.all(
+        nodes.replicas(shardId).map((replica) =>
+          examine(replica, {
+            id: replica.id,
+            role: 'replica',
+            neededConnections: neededBy(replica.id),
+            primaryIdentifier: primary.facts?.systemIdentifier,
+          }),
+        ),
+      );
+      return [primary, ...replicas].flatMap(({ findings }) => findings);
+    });
+    const [first, ...rest] = await Promise.all([ofCatalog.then(({ findings }) => findings), ...ofShards]);
+    return [...first, ...rest.flat()];
+  } finally {
+    await nodes.close();
+    await catalog.close();
+  }
+}
+
+async function examine(server: SqlExecutor, expected: ExpectedServer): Promise<Examination> {
+  try {
+    const facts = await readServerFacts(server);
+    return facts === undefined ? { findings: [] } : { facts, findings: judgeServer(facts, expected) };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+    const finding: Finding = {
+      level: expected.role === 'replica' ? 'warning' : 'error',
+      where: expected.id,
+      what: `it does not answer the gateway's login${code}`,
+      fix: 'see that it runs, that the url is right, and that pg_hba.conf lets this machine in',
+    };
+    return { findings: [finding] };
+  }
+}

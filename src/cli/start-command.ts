@@ -1,0 +1,139 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { relative } from 'node:path';
+import type { Logger } from 'pino';
+import type { EmbeddedCluster } from '../sharding/cluster/embedded-cluster.js';
+import { readConfigFile } from './config-file.js';
+import { portSchema, readEnvironment, type Environment } from './environment.js';
+import { reportFailure } from './failure.js';
+import { assertCanListen } from './free-port.js';
+import { releaseVersion } from './release.js';
+import { startService, type RunningService } from './service.js';
+import { serviceLog } from './service-log.js';
+import { awaitStop } from './stop-signal.js';
+import { welcomeText } from './welcome.js';
+
+/** How long requests under way may take to finish once the process was asked to end. */
+const SHUTDOWN_DEADLINE_MS = 10_000;
+
+interface StartOptions {
+  readonly shards?: number;
+  readonly replicas?: number;
+  readonly port?: number;
+  readonly host?: string;
+  readonly dataDir?: string;
+}
+
+const EXAMPLES = `
+Examples:
+  $ shardgate start                                   embedded PostgreSQL: 2 shards, a replica each
+  $ shardgate start --shards 3 --replicas 2 --port 8080
+  $ SHARDGATE_CONFIG=servers.yaml shardgate start     servers of your own, or of a running cluster
+
+Environment: PORT, HOST, SHARDGATE_CONFIG, SHARDGATE_DATA_DIR, SHARDGATE_OPERATOR_KEY, LOG_LEVEL
+`;
+
+/** `shardgate start`: the service and, without a configuration, the servers it needs. */
+export function startCommand(): Command {
+  return new Command('start')
+    .description('start the HTTP service; without SHARDGATE_CONFIG also PostgreSQL, from this package')
+    .option('--shards <n>', 'shards of the embedded cluster', wholeNumber)
+    .option('--replicas <n>', 'replicas of each of its shards', wholeNumber)
+    .option('--port <port>', 'port to listen on (PORT, 3000)', port)
+    .option('--host <host>', 'address to listen on (HOST, 127.0.0.1)')
+    .option(
+      '--data-dir <directory>',
+      'where the embedded cluster keeps its data (SHARDGATE_DATA_DIR, .shardgate)',
+    )
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: StartOptions) => {
+      process.exitCode = await run(options);
+      process.exit();
+    });
+}
+
+/** Runs until it is asked to end. @returns the exit code */
+async function run(options: StartOptions): Promise<number> {
+  const environment = withOptions(readEnvironment(), options);
+  const log = serviceLog(environment.logLevel);
+  const startedAt = performance.now();
+  const stopped = awaitStop((error) => {
+    log.fatal({ err: error }, 'something was thrown that nobody caught; stopping');
+    reportFailure(error);
+  });
+  await assertCanListen(environment.host, environment.port);
+  let cluster: EmbeddedCluster | undefined;
+  let service: RunningService | undefined;
+  try {
+    cluster =
+      environment.configFile === undefined ? await startCluster(environment, options, log) : undefined;
+    const servers = await readConfigFile(cluster?.configPath ?? environment.configFile ?? '');
+    service = await startService({ ...environment, servers, log, withDemo: cluster !== undefined });
+    const welcome = {
+      url: service.url,
+      version: releaseVersion(),
+      startedInMs: performance.now() - startedAt,
+      shards: new Map(servers.shards.map(({ id, replicas = [] }) => [id, replicas.length])),
+      configPath: cluster === undefined ? undefined : shortest(cluster.configPath),
+      operatorKeyIsConfigured: environment.operatorKey !== undefined,
+      firstKeys: service.firstKeys,
+    };
+    process.stdout.write(welcomeText(welcome));
+    const reason = await stopped;
+    log.info({ reason }, 'stopping');
+    return reason === 'failure' ? 1 : 0;
+  } finally {
+    if (service !== undefined) await stopInTime(service, log);
+    await cluster?.stop();
+  }
+}
+
+async function startCluster(
+  { dataDir }: Environment,
+  { shards, replicas }: StartOptions,
+  log: Logger,
+): Promise<EmbeddedCluster> {
+  const { EmbeddedCluster } = await import('../sharding/cluster/embedded-cluster.js');
+  return EmbeddedCluster.start({ dataDir, shards, replicas, log });
+}
+
+/** What has not finished by the deadline is cut off: its connections end with the process. */
+async function stopInTime(service: RunningService, log: Logger): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      log.warn({ deadlineMs: SHUTDOWN_DEADLINE_MS }, 'requests under way did not finish in time');
+      resolve();
+    }, SHUTDOWN_DEADLINE_MS);
+  });
+  const closed = service.stop().catch((error: unknown) => {
+    log.error({ err: error }, 'the service did not close cleanly');
+  });
+  await Promise.race([closed, deadline]);
+  clearTimeout(timer);
+}
+
+function withOptions(environment: Environment, { port, host, dataDir }: StartOptions): Environment {
+  return {
+    ...environment,
+    port: port ?? environment.port,
+    host: host ?? environment.host,
+    dataDir: dataDir ?? environment.dataDir,
+  };
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('Give a whole number.');
+  return Number(text);
+}
+
+function port(text: string): number {
+  const parsed = portSchema.safeParse(text);
+  if (!parsed.success) throw new InvalidArgumentError('Give a port from 0 to 65535.');
+  return parsed.data;
+}
+
+/** As it is typed from here. */
+function shortest(path: string): string {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.length < path.length ? fromHere : path;
+}
