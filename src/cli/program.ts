@@ -1,7 +1,8 @@
 import { Command } from 'commander';
-import { releaseVersion } from './release.js';
+import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor-command.js';
 import { migrateCommand } from './migrate-command.js';
+import { releaseVersion } from './release.js';
 import { shardsCommand } from './shards-command.js';
 import { startCommand } from './start-command.js';
 import { tenantsCommand } from './tenants-command.js';
@@ -16,5 +17,6 @@ export function buildProgram(): Command {
     .addCommand(migrateCommand())
     .addCommand(doctorCommand())
     .addCommand(tenantsCommand())
-    .addCommand(shardsCommand());
+    .addCommand(shardsCommand())
+    .addCommand(demoCommand());
 }

@@ -96,6 +96,7 @@ export class GatewayRuntime {
       await shardMapWatcher.start();
       shardMapWatcher.current().assertServedBy(nodes.shardIds);
       catalog.onChange('shard_map', () => void shardMapWatcher.refresh());
+      await catalog.listen();
       const plan = { installationId, ...planOf(options, nodes) };
       const gate = new SchemaGate(gatedShards(options), plan, migrationOptions(hooks), log);
       await gate.start();

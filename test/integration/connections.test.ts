@@ -1,10 +1,12 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { PoolExhaustedError } from '../../src/index.js';
 import { SILENT_LOG } from '../../src/common/log.js';
+import { CatalogDatabase } from '../../src/sharding/connections/catalog-database.js';
 import { ConnectionPool } from '../../src/sharding/connections/connection-pool.js';
 import { NodeDataSource } from '../../src/sharding/connections/node-data-source.js';
 import type { PoolOptions } from '../../src/sharding/connections/pool-options.js';
 import type { TenantSession } from '../../src/sharding/connections/tenant-session.js';
+import { eventually } from '../support/eventually.js';
 import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
 
 const POOL: PoolOptions = {
@@ -143,5 +145,31 @@ describe('a tenant’s session', () => {
     const [first = 0n, second = 0n] = positions;
     expect(positions.length).toBe(2);
     expect(second > first && first > 0n).toBe(true);
+  });
+});
+
+describe('CatalogDatabase', () => {
+  it('tells of changes as they are notified, and again after its connection broke', async () => {
+    const catalog = new CatalogDatabase(url, POOL, SILENT_LOG);
+    try {
+      let changes = 0;
+      catalog.onChange('shard_map', () => {
+        changes += 1;
+      });
+      await catalog.listen();
+      const seenAtOnce = changes;
+      expect(seenAtOnce).toBe(1);
+      await catalog.query(`SELECT pg_notify('shardgate_catalog', 'shard_map')`);
+      await eventually('the notice arrives', () => changes > seenAtOnce);
+      const before = changes;
+      await runAsAdmin(
+        adminUrl,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE application_name = 'shardgate-listen' AND datname = current_database()`,
+      );
+      await eventually('it listens again, and says that something may have changed', () => changes > before);
+    } finally {
+      await catalog.close();
+    }
   });
 });

@@ -325,6 +325,17 @@ describe('DataGateway', () => {
   });
 });
 
+describe('the runtime', () => {
+  it('listens for changes of the catalog', async () => {
+    const { rows } = await runAsAdmin(
+      config.catalog.adminUrl,
+      `SELECT 1 FROM pg_stat_activity
+       WHERE application_name = 'shardgate-listen' AND datname = current_database()`,
+    );
+    expect(rows.length).toBe(1);
+  });
+});
+
 describe('the two walls between tenants', () => {
   const everywhere = { where: { number: '1' }, from: 'primary' } as const;
 

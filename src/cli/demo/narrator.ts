@@ -18,19 +18,30 @@ export class Narrator {
     console.log(`   ${line}`);
   }
 
-  /** Draws the progress of `total` equal steps; call the function after each. */
-  progress(label: string, total: number): (done: number) => void {
+  /** Tells the progress of `total` equal steps while `work` runs, which calls `advance` after each. */
+  async progress<Result>(
+    label: string,
+    total: number,
+    work: (advance: () => void) => Promise<Result>,
+  ): Promise<Result> {
+    let done = 0;
     if (!process.stdout.isTTY) {
       const every = Math.ceil(total / LINES_WITHOUT_TERMINAL);
-      return (done) => {
+      return work(() => {
+        done += 1;
         if (done % every === 0 || done === total) this.say(`${label}: ${done} of ${total}`);
-      };
+      });
     }
     const bar = new SingleBar({ format: `   ${label} {bar} {value} of {total}`, hideCursor: true });
-    bar.start(total, 0);
-    return (done) => {
-      bar.update(done);
-      if (done === total) bar.stop();
-    };
+    bar.start(total, done);
+    try {
+      return await work(() => {
+        done += 1;
+        bar.update(done);
+      });
+    } finally {
+      // Its timer would keep the process alive, and the cursor stay hidden.
+      bar.stop();
+    }
   }
 }

@@ -35,8 +35,6 @@ async function createAccounts({ client, narrator }: DemoScene, key: string): Pro
   narrator.chapter(`${CUSTOMERS} customers open an account`);
   const limit = pLimit(CONCURRENCY);
   const startedAt = performance.now();
-  const advance = narrator.progress('POST /v1/accounts', CUSTOMERS);
-  let done = 0;
   const create = async (number: number): Promise<AccountView> => {
     const { body } = await client.send(accountViewSchema, {
       method: 'POST',
@@ -49,12 +47,20 @@ async function createAccounts({ client, narrator }: DemoScene, key: string): Pro
         openingBalance: `${100 + number}.00`,
       },
     });
-    done += 1;
-    advance(done);
     return body;
   };
   const numbers = Array.from({ length: CUSTOMERS }, (_, index) => index + 1);
-  const accounts = await Promise.all(numbers.map((number) => limit(create, number)));
+  const accounts = await narrator.progress('POST /v1/accounts', CUSTOMERS, (advance) =>
+    Promise.all(
+      numbers.map((number) =>
+        limit(async () => {
+          const account = await create(number);
+          advance();
+          return account;
+        }),
+      ),
+    ),
+  );
   const seconds = (performance.now() - startedAt) / 1000;
   narrator.say(`Done in ${seconds.toFixed(1)} s, opening deposits included.`);
   return accounts;
