@@ -60,6 +60,10 @@ async function run(options: StartOptions): Promise<number> {
     log.fatal({ err: error }, 'something was thrown that nobody caught; stopping');
     reportFailure(error);
   });
+  const stopping = new AbortController();
+  void stopped.then(() => {
+    stopping.abort();
+  });
   await assertCanListen(environment.host, environment.port);
   let cluster: EmbeddedCluster | undefined;
   let service: RunningService | undefined;
@@ -77,7 +81,7 @@ async function run(options: StartOptions): Promise<number> {
       operatorKeyIsConfigured: environment.operatorKey !== undefined,
       firstKeys: service.firstKeys,
     };
-    process.stdout.write(welcomeText(welcome));
+    if (!stopping.signal.aborted) process.stdout.write(welcomeText(welcome));
     const reason = await stopped;
     log.info({ reason }, 'stopping');
     return reason === 'failure' ? 1 : 0;

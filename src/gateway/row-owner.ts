@@ -13,7 +13,7 @@ export interface RowOwner {
 }
 
 /** The four columns that the gateway fills in. */
-export type RowIdentity = Pick<ShardedEntity, 'tenantId' | 'id' | 'userId' | 'bucket'>;
+type RowIdentity = Pick<ShardedEntity, 'tenantId' | 'id' | 'userId' | 'bucket'>;
 
 /**
  * Fills in whose row this is, and its id if it has none. Children that hang on it in relations are filled

@@ -1,5 +1,5 @@
 /** A right over rows that the gateway's login has on an entity's table. */
-export type RowPrivilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
+type RowPrivilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
 
 /** How an entity's rows may be used. */
 export interface ShardedOptions {

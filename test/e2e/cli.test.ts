@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { request as rawRequest, type IncomingMessage } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -53,6 +55,34 @@ describe('shardgate start', () => {
     await eventually('no process is left', () => processesOf(dataDir).length === 0);
   }, 120_000);
 
+  it('lets a request under way finish when it is asked to end', async () => {
+    const gateway = await GatewayProcess.start({ config: await ownDatabases() });
+    const body = JSON.stringify({ id: 'late', name: 'Late' });
+    const headers = {
+      authorization: `Bearer ${OPERATOR_KEY}`,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      expect: '100-continue',
+    };
+    const request = rawRequest(`${gateway.url}/v1/admin/tenants`, { method: 'POST', headers });
+    const answered = once(request, 'response');
+    request.flushHeaders();
+    await once(request, 'continue');
+    request.write(body.slice(0, 5));
+    const ended = gateway.stop('SIGTERM');
+    await eventually('it accepts no more', async () => {
+      return fetch(`${gateway.url}/health/live`).then(
+        ({ status }) => status === 503,
+        () => true,
+      );
+    });
+    request.end(body.slice(5));
+    const [response] = (await answered) as [IncomingMessage];
+    response.resume();
+    expect(response.statusCode).toBe(201);
+    expect(await ended).toBe(0);
+  }, 60_000);
+
   it('says what to do when the port is taken, and starts nothing', async () => {
     const blocker = createServer();
     await new Promise<void>((resolve) => blocker.listen(0, '127.0.0.1', resolve));
@@ -98,11 +128,10 @@ describe('shardgate start', () => {
 
 describe('the other commands', () => {
   it('explain themselves', async () => {
-    for (const command of ['start', 'migrate', 'doctor', 'tenants', 'shards']) {
-      const { code, stdout } = await runCli([command, '--help']);
-      expect([command, code]).toEqual([command, 0]);
-      expect(stdout).toContain('Examples:');
-    }
+    const commands = ['start', 'migrate', 'doctor', 'tenants', 'shards'];
+    const outcomes = await Promise.all(commands.map((command) => runCli([command, '--help'])));
+    expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+    for (const { stdout } of outcomes) expect(stdout).toContain('Examples:');
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect((await runCli(['--version'])).stdout.trim()).toBe(version);
     expect((await runCli(['bogus'])).code).toBe(1);
@@ -110,9 +139,10 @@ describe('the other commands', () => {
 
   it('say what to do without servers', async () => {
     const env = { SHARDGATE_DATA_DIR: join(newDirectory(), 'none') };
-    for (const args of [['migrate'], ['doctor'], ['shards'], ['tenants', 'list']]) {
-      const { code, stderr } = await runCli(args, { env });
-      expect([args, code]).toEqual([args, 1]);
+    const commands = [['migrate'], ['doctor'], ['shards'], ['tenants', 'list']];
+    const outcomes = await Promise.all(commands.map((args) => runCli(args, { env })));
+    for (const { code, stderr } of outcomes) {
+      expect(code).toBe(1);
       expect(stderr).toContain('start one with "npx shardgate start"');
     }
   });

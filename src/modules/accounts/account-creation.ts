@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Decimal } from 'decimal.js';
 import type { EntityManager } from 'typeorm';
 import { GatewayContext } from '../../common/gateway-context.js';
 import { GatewayError } from '../../common/gateway-error.js';
@@ -18,7 +19,8 @@ import { TenantDirectory } from '../tenants/tenant-directory.js';
 import { ACCOUNT_NUMBER_INDEX } from './account-number.js';
 import { accountViewOf, accountViewSchema, type AccountView } from './account-view.js';
 import { Account } from './account.js';
-import { moveMoney } from './ledger/move-money.js';
+import { outOfRange } from './ledger/movement-decision.js';
+import { postMovement } from './ledger/post-movement.js';
 import { parseNewAccount, type NewAccount, type WantedAccount } from './new-account.js';
 
 const CREATED = 201;
@@ -140,21 +142,22 @@ class OneCreation {
     const { accountNumber, currency, openingDeposit } = this.#account;
     // First, so that a claim lost to somebody on this very shard is told as such, not as a number in use.
     await recordOutcome(tx.manager);
-    await tx.getRepository(Account).insert({ id, accountNumber, currency });
-    if (openingDeposit !== undefined) {
-      const opening = await moveMoney(tx, {
-        type: 'DEPOSIT',
-        accountId: id,
-        amount: openingDeposit,
-        reference: null,
-        subMinorUnits: true,
-        mintId: (userId) => this.#gateway.mintId(userId),
-      });
-      // Thrown, so that the account goes with it.
-      if (opening.kind === 'refused') throw opening.error;
-    }
-    const account = await tx.getRepository(Account).findOneOrFail({ where: { id } });
+    const accounts = tx.getRepository(Account);
+    const account = accounts.create({ id, accountNumber, currency });
+    // What the database fills in comes back with it.
+    await accounts.insert(account);
+    if (openingDeposit !== undefined) await this.#open(tx, account, openingDeposit);
     return { kind: 'done', status: CREATED, body: accountViewOf(account) };
+  }
+
+  /** @throws GatewayError `amount_out_of_range`; thrown, so that the account goes with it */
+  async #open(tx: GatewayTransaction, account: Account, amount: Decimal): Promise<void> {
+    const { actor } = GatewayContext.require();
+    const movement = { type: 'DEPOSIT', amount, reference: null, actor } as const;
+    const entry = await postMovement(tx.manager, account, movement, () => this.#gateway.mintId(this.#userId));
+    if (entry === undefined) throw outOfRange();
+    const { accountVersion: version, executedAt: updatedAt } = entry;
+    Object.assign(account, { balance: amount, version, updatedAt });
   }
 
   async #once(tx: GatewayTransaction, decide: Decide): Promise<Answer<AccountView>> {

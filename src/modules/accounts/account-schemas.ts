@@ -37,12 +37,9 @@ export const accountListQuerySchema = z.strictObject({
   cursor: cursorSchema.optional(),
   limit: limitSchema,
   accountNumber: accountNumberSchema.optional(),
-  partial: z
-    .enum(['true', 'false'], { error: 'must be true or false' })
-    .optional()
-    .meta({
-      description: 'Whether a shard that is away is named in missingShards instead of failing the call',
-    }),
+  partial: z.enum(['true', 'false'], { error: 'must be true or false' }).optional().meta({
+    description: 'Whether a shard that is away is named in missingShards instead of failing the call',
+  }),
 });
 
 const statusSchema = z.enum(ACCOUNT_STATUSES, { error: `must be one of ${ACCOUNT_STATUSES.join(', ')}` });

@@ -10,6 +10,8 @@ export type AccountStatus = 'ACTIVE' | 'FROZEN' | 'CLOSED';
 /** Whose an account is: a user's, or the other side of deposits and withdrawals on one shard. */
 export type AccountKind = 'USER' | 'SETTLEMENT';
 
+const NOW_MS = `date_trunc('milliseconds', clock_timestamp())`;
+
 /**
  * An account and its balance. A settlement account has no number, belongs to nobody and may go below zero;
  * it appears in no list.
@@ -17,7 +19,7 @@ export type AccountKind = 'USER' | 'SETTLEMENT';
 @Sharded({ grants: ['SELECT', 'INSERT', 'UPDATE'] })
 @Entity({ schema: 'finance', name: 'accounts' })
 export class Account extends ShardedEntity {
-  @Column({ type: 'text', update: false })
+  @Column({ type: 'text', default: 'USER', update: false })
   kind!: AccountKind;
 
   /** Unique within the tenant; an IBAN is kept in its electronic format. Null for settlement accounts. */
@@ -28,27 +30,27 @@ export class Account extends ShardedEntity {
   @Column({ type: 'char', length: 3, update: false })
   currency!: string;
 
-  @Column(moneyColumn())
+  @Column(moneyColumn({ precision: 24, default: 0 }))
   balance!: Decimal;
 
   /** The part of the balance that pending transfers hold. */
-  @Column(moneyColumn())
+  @Column(moneyColumn({ default: 0 }))
   held!: Decimal;
 
   /** How far the available balance may go below zero. */
-  @Column(moneyColumn({ name: 'overdraft_limit' }))
+  @Column(moneyColumn({ name: 'overdraft_limit', default: 0 }))
   overdraftLimit!: Decimal;
 
-  @Column({ type: 'text' })
+  @Column({ type: 'text', default: 'ACTIVE' })
   status!: AccountStatus;
 
   /** Goes up by one with every change, from 1; a bigint, so a string. */
-  @Column({ type: 'bigint' })
+  @Column({ type: 'bigint', default: 1 })
   version!: string;
 
-  @Column({ name: 'created_at', type: 'timestamptz', precision: 3, update: false })
+  @Column({ name: 'created_at', type: 'timestamptz', precision: 3, default: () => NOW_MS, update: false })
   createdAt!: Date;
 
-  @Column({ name: 'updated_at', type: 'timestamptz', precision: 3 })
+  @Column({ name: 'updated_at', type: 'timestamptz', precision: 3, default: () => NOW_MS })
   updatedAt!: Date;
 }

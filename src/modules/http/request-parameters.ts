@@ -1,17 +1,10 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { ValidationError } from '../../common/gateway-error.js';
-import { identityOf, tenantIdentityOf } from './request-identity.js';
-import { readScopeHeaders } from './scope-headers.js';
 
 const IDEMPOTENCY_KEY_PATTERN = /^[\x20-\x7e]{1,255}$/;
 /** Versions stay far below 2^53. */
 const ETAG_PATTERN = /^"(0|[1-9]\d{0,14})"$/;
-
-/** The tenant whose key came with the request. */
-export const CurrentTenant = createParamDecorator(
-  (_: unknown, context: ExecutionContext) => tenantIdentityOf(requestOf(context)).tenant,
-);
 
 /** The value of `Idempotency-Key`; undefined without one. @throws ValidationError when it is malformed */
 export const IdempotencyKey = createParamDecorator((_: unknown, context: ExecutionContext) =>
@@ -22,13 +15,6 @@ export const IdempotencyKey = createParamDecorator((_: unknown, context: Executi
 export const IfMatch = createParamDecorator((_: unknown, context: ExecutionContext) =>
   readIfMatch(requestOf(context).headers['if-match']),
 );
-
-/** Who administers: `X-Actor`, or `operator`. */
-export const OperatorActor = createParamDecorator((_: unknown, context: ExecutionContext): string => {
-  const request = requestOf(context);
-  const byDefault = identityOf(request)?.kind ?? 'operator';
-  return readScopeHeaders(request.headers, false).actor ?? byDefault;
-});
 
 function readIdempotencyKey(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;

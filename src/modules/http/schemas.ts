@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { TENANT_ID_PATTERN, USER_ID_PATTERN } from '../../common/identifiers.js';
-import { isGatewayId } from '../../sharding/topology/gateway-id.js';
 
 const LIST_LIMIT_MAX = 500;
 const LIST_LIMIT_DEFAULT = 50;
@@ -87,13 +86,6 @@ export const instantSchema = z
     return z.NEVER;
   })
   .meta({ format: 'date-time', example: '2026-01-31T12:00:00Z' });
-
-/** The id of a row, as the gateway gave it out; lower case, whatever came in. */
-export const idSchema = z
-  .string()
-  .refine(isGatewayId, 'must be an id that this gateway gave out')
-  .transform((id) => id.toLowerCase())
-  .meta({ format: 'uuid' });
 
 /** A page of a list, for the OpenAPI document. */
 export function listSchema<Item extends z.ZodType>(item: Item) {

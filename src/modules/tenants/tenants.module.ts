@@ -48,10 +48,10 @@ async function startDirectory(
     operatorKey,
     refreshShardMap: () => shardMapWatcher.refresh(),
   });
-  await directory.start();
   catalog.onChange('tenants', () => {
     refreshSoon(directory, log);
   });
+  await directory.start();
   return directory;
 }
 

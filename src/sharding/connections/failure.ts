@@ -53,12 +53,6 @@ export function sqlStateOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** The constraint that a failed statement violated, if any. */
-export function constraintOf(error: unknown): string | undefined {
-  const { constraint } = causeOf(error);
-  return typeof constraint === 'string' ? constraint : undefined;
-}
-
 /** What of a server's error may be seen: where and what kind, but no value and no statement. */
 class SafeDriverError extends Error {
   readonly code: string | undefined;

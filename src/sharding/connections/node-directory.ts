@@ -6,7 +6,7 @@ import { NodeDataSource, type EntityClass } from './node-data-source.js';
 import type { PoolOptions } from './pool-options.js';
 
 /** Where one server is, and the logins for it. */
-export interface NodeAddress {
+interface NodeAddress {
   /** The node's id; replicas get `<shard>.r<n>` when they have none. */
   readonly id?: string | undefined;
   /** `postgresql://…` with the gateway's own login. */

@@ -31,7 +31,7 @@ export class LedgerTransaction extends ShardedEntity {
   amount!: Decimal;
 
   /** The account's balance after it; null while it is pending. */
-  @Column(moneyColumn({ name: 'balance_after', nullable: true }))
+  @Column(moneyColumn({ name: 'balance_after', precision: 24, nullable: true }))
   balanceAfter!: Decimal | null;
 
   /** The account's version after it, a bigint: it orders an account's entries, and a gap shows. */

@@ -30,7 +30,7 @@ const POST_SQL = `
     ON CONFLICT (tenant_id, currency) WHERE kind = 'SETTLEMENT' DO UPDATE
       SET balance = existing.balance + excluded.balance, version = existing.version + 1,
           updated_at = date_trunc('milliseconds', clock_timestamp())
-      WHERE abs(existing.balance + excluded.balance) < 1e16
+      WHERE abs(existing.balance + excluded.balance) < 1e20
     RETURNING id, user_id, bucket, balance, version
   ), account AS (
     UPDATE finance.accounts AS moved

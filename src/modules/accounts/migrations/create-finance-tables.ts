@@ -6,7 +6,8 @@ const NOW_MS = `date_trunc('milliseconds', clock_timestamp())`;
 /**
  * numeric admits NaN, which compares above every number: each amount is checked against it. A settlement
  * account holds the other side of deposits and withdrawals; it belongs to its shard (bucket -1) and to
- * nobody (no user id begins with ~), and alone may go below its limit.
+ * nobody (no user id begins with ~), and alone may go below its limit. Users' balances fit NUMERIC(20,4); it
+ * has four digits more, so that the sum of many users' money does not stand in the way of one of them.
  */
 const ACCOUNTS_SQL = `
   create table finance.accounts (
@@ -17,7 +18,7 @@ const ACCOUNTS_SQL = `
     kind text not null default 'USER' check (kind in ('USER', 'SETTLEMENT')),
     account_number varchar(34),
     currency char(3) not null check (currency ~ '^[A-Z]{3}$'),
-    balance numeric(20,4) not null default 0,
+    balance numeric(24,4) not null default 0,
     held numeric(20,4) not null default 0,
     overdraft_limit numeric(20,4) not null default 0,
     status text not null default 'ACTIVE' check (status in ('ACTIVE', 'FROZEN', 'CLOSED')),
@@ -32,6 +33,7 @@ const ACCOUNTS_SQL = `
       check ((kind = 'SETTLEMENT') = (user_id = '~settlement') and (kind = 'SETTLEMENT') = (bucket = -1)),
     constraint accounts_amounts_are_numbers
       check (balance <> 'NaN' and held <> 'NaN' and overdraft_limit <> 'NaN'),
+    constraint accounts_balance_range check (kind = 'SETTLEMENT' or abs(balance) < 1e16),
     constraint accounts_held_not_negative check (held >= 0),
     constraint accounts_overdraft_not_negative check (overdraft_limit >= 0),
     constraint accounts_funds check (kind = 'SETTLEMENT' or balance - held >= -overdraft_limit),
@@ -57,7 +59,7 @@ const TRANSACTIONS_SQL = `
     type text not null check (type in ('DEPOSIT', 'WITHDRAW', 'TRANSFER')),
     status text not null check (status in ('PENDING', 'COMPLETED', 'FAILED')),
     amount numeric(20,4) not null,
-    balance_after numeric(20,4),
+    balance_after numeric(24,4),
     account_version bigint not null check (account_version > 0),
     posting_id uuid not null,
     transfer_id uuid,
