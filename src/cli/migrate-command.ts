@@ -8,7 +8,7 @@ import { migrateShards } from '../sharding/migrations/migrator.js';
 import { locateServers } from './config-file.js';
 import { readEnvironment } from './environment.js';
 import { MigrationProgress } from './migration-progress.js';
-import { shardPlan } from './shard-plan.js';
+import { offlineShardPlan } from './offline-shard-plan.js';
 
 const EXAMPLES = `
 Examples:
@@ -49,7 +49,7 @@ async function migrateAll(options: ResolvedGatewayOptions): Promise<string[]> {
   const progress = new MigrationProgress(['catalog', ...targets.map(({ shardId }) => shardId)]);
   try {
     const { installationId } = await migrateCatalog(catalog, { onEvent: progress.show });
-    const plan = { installationId, ...(await shardPlan(options)) };
+    const plan = { installationId, ...(await offlineShardPlan(options)) };
     const reports = await migrateShards(targets, plan, { onEvent: progress.show });
     return reports.filter(({ error }) => error !== undefined).map(({ shardId }) => shardId);
   } finally {

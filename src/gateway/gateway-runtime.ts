@@ -5,14 +5,8 @@ import { ADMITTED_CONNECTIONS_SQL, connectionBudget } from '../sharding/connecti
 import type { DatabaseNode } from '../sharding/connections/database-node.js';
 import { NodeDirectory } from '../sharding/connections/node-directory.js';
 import { migrateCatalog } from '../sharding/migrations/catalog/migrate-catalog.js';
-import type {
-  MigrationClass,
-  MigrationEvent,
-  ProtectedTable,
-} from '../sharding/migrations/migration-plan.js';
+import type { MigrationEvent } from '../sharding/migrations/migration-plan.js';
 import { SchemaGate } from '../sharding/migrations/schema-gate.js';
-import { CreateShardTables1763800000000 } from '../sharding/migrations/system/create-shard-tables.js';
-import { SYSTEM_TABLES } from '../sharding/migrations/system/system-tables.js';
 import { OwnWrites } from '../sharding/replication/own-writes.js';
 import { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
 import { Router } from '../sharding/routing/router.js';
@@ -24,7 +18,7 @@ import { DataGateway } from './data-gateway.js';
 import type { ResolvedGatewayOptions } from './gateway-options.js';
 import { gatewayRoleOf } from './gateway-role.js';
 import { ShardAccess } from './shard-access.js';
-import { protectedTablesOf } from './protected-tables.js';
+import { shardPlanOf, type ShardPlan } from './shard-plan.js';
 
 const INSTALLATION_SQL = `SELECT installation_id AS "installationId" FROM shardgate.installation`;
 
@@ -134,17 +128,9 @@ async function installationOf(catalog: CatalogDatabase): Promise<string> {
   return row.installationId;
 }
 
-/** What every shard must look like for these options. */
-function planOf(
-  options: ResolvedGatewayOptions,
-  nodes: NodeDirectory,
-): { migrations: readonly MigrationClass[]; protectedTables: readonly ProtectedTable[] } {
-  const [anyShard] = nodes.shardIds;
-  const metadatas = anyShard === undefined ? [] : nodes.primary(anyShard).dataSource.entityMetadatas;
-  return {
-    migrations: [CreateShardTables1763800000000, ...options.migrations],
-    protectedTables: [...SYSTEM_TABLES, ...protectedTablesOf(metadatas)],
-  };
+/** Every node knows the same entities; the first one is asked. */
+function planOf({ migrations }: ResolvedGatewayOptions, nodes: NodeDirectory): ShardPlan {
+  return shardPlanOf(migrations, nodes.all()[0]?.dataSource.entityMetadatas ?? []);
 }
 
 function gatedShards({ shards, migrateOnStart }: ResolvedGatewayOptions) {

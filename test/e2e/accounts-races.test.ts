@@ -100,13 +100,8 @@ describe('twenty callers on one account', () => {
     const sql = `
       SELECT array_agg(account_version::int ORDER BY account_version) AS versions
       FROM finance.transactions WHERE account_id = '${id}'`;
-    const primary = service.config.shards.find(
-      (shard) => shard.id === moved[0]?.headers.get('x-shardgate-shard'),
-    );
     const all = await Promise.all(
-      (primary === undefined ? service.config.shards : [primary]).map((shard) =>
-        runAsAdmin(shard.primary.adminUrl, sql),
-      ),
+      service.config.shards.map(({ primary }) => runAsAdmin(primary.adminUrl, sql)),
     );
     const versions = all.flatMap(({ rows }) => (rows as { versions: number[] | null }[])[0]?.versions ?? []);
     expect(versions).toEqual(Array.from({ length: 201 }, (_, index) => index + 2));

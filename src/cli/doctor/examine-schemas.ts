@@ -3,7 +3,7 @@ import { gatewayRoleOf } from '../../gateway/gateway-role.js';
 import type { ResolvedGatewayOptions } from '../../gateway/gateway-options.js';
 import { findDrift, type ShardDrift } from '../../sharding/migrations/drift.js';
 import { inspectShard, type ShardInspection } from '../../sharding/migrations/inspect-shard.js';
-import { shardPlan } from '../shard-plan.js';
+import { offlineShardPlan } from '../offline-shard-plan.js';
 import type { Finding } from './finding.js';
 
 /** Of a schema that differs much, the first lines tell enough. */
@@ -12,7 +12,7 @@ const MIGRATE = 'run shardgate migrate';
 
 /** Compares every shard's schema with what this release expects, and with the other shards'. Changes nothing. */
 export async function examineSchemas(options: ResolvedGatewayOptions): Promise<Finding[]> {
-  const plan = await shardPlan(options);
+  const plan = await offlineShardPlan(options);
   const lines = new Map<string, readonly string[]>();
   const findings: Finding[] = [];
   const installations = new Set<string>();

@@ -18,7 +18,8 @@ import { formatAmount } from '../money/amount.js';
 import { TenantDirectory } from '../tenants/tenant-directory.js';
 import { ACCOUNT_NUMBER_INDEX } from './account-number.js';
 import { accountViewOf, accountViewSchema, type AccountView } from './account-view.js';
-import { Account } from './account.js';
+import type { Account } from './account.js';
+import { insertAccount } from './insert-account.js';
 import { outOfRange } from './ledger/movement-decision.js';
 import { postMovement } from './ledger/post-movement.js';
 import { parseNewAccount, type NewAccount, type WantedAccount } from './new-account.js';
@@ -142,10 +143,8 @@ class OneCreation {
     const { accountNumber, currency, openingDeposit } = this.#account;
     // First, so that a claim lost to somebody on this very shard is told as such, not as a number in use.
     await recordOutcome(tx.manager);
-    const accounts = tx.getRepository(Account);
-    const account = accounts.create({ id, accountNumber, currency });
-    // What the database fills in comes back with it.
-    await accounts.insert(account);
+    const owner = { tenantId: this.#tenantId, userId: this.#userId, bucket: tx.owner.bucket };
+    const account = await insertAccount(tx.manager, { id, ...owner, accountNumber, currency });
     if (openingDeposit !== undefined) await this.#open(tx, account, openingDeposit);
     return { kind: 'done', status: CREATED, body: accountViewOf(account) };
   }

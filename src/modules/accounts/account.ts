@@ -10,8 +10,6 @@ export type AccountStatus = 'ACTIVE' | 'FROZEN' | 'CLOSED';
 /** Whose an account is: a user's, or the other side of deposits and withdrawals on one shard. */
 export type AccountKind = 'USER' | 'SETTLEMENT';
 
-const NOW_MS = `date_trunc('milliseconds', clock_timestamp())`;
-
 /**
  * An account and its balance. A settlement account has no number, belongs to nobody and may go below zero;
  * it appears in no list.
@@ -19,7 +17,7 @@ const NOW_MS = `date_trunc('milliseconds', clock_timestamp())`;
 @Sharded({ grants: ['SELECT', 'INSERT', 'UPDATE'] })
 @Entity({ schema: 'finance', name: 'accounts' })
 export class Account extends ShardedEntity {
-  @Column({ type: 'text', default: 'USER', update: false })
+  @Column({ type: 'text', update: false })
   kind!: AccountKind;
 
   /** Unique within the tenant; an IBAN is kept in its electronic format. Null for settlement accounts. */
@@ -30,27 +28,27 @@ export class Account extends ShardedEntity {
   @Column({ type: 'char', length: 3, update: false })
   currency!: string;
 
-  @Column(moneyColumn({ precision: 24, default: 0 }))
+  @Column(moneyColumn({ precision: 24 }))
   balance!: Decimal;
 
   /** The part of the balance that pending transfers hold. */
-  @Column(moneyColumn({ default: 0 }))
+  @Column(moneyColumn())
   held!: Decimal;
 
   /** How far the available balance may go below zero. */
-  @Column(moneyColumn({ name: 'overdraft_limit', default: 0 }))
+  @Column(moneyColumn({ name: 'overdraft_limit' }))
   overdraftLimit!: Decimal;
 
-  @Column({ type: 'text', default: 'ACTIVE' })
+  @Column({ type: 'text' })
   status!: AccountStatus;
 
   /** Goes up by one with every change, from 1; a bigint, so a string. */
-  @Column({ type: 'bigint', default: 1 })
+  @Column({ type: 'bigint' })
   version!: string;
 
-  @Column({ name: 'created_at', type: 'timestamptz', precision: 3, default: () => NOW_MS, update: false })
+  @Column({ name: 'created_at', type: 'timestamptz', precision: 3, update: false })
   createdAt!: Date;
 
-  @Column({ name: 'updated_at', type: 'timestamptz', precision: 3, default: () => NOW_MS })
+  @Column({ name: 'updated_at', type: 'timestamptz', precision: 3 })
   updatedAt!: Date;
 }

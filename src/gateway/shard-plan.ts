@@ -1,0 +1,24 @@
+import type { EntityMetadata } from 'typeorm';
+import { shardedOptionsOf } from '../persistence/sharded.js';
+import type { MigrationClass, MigrationPlan, ProtectedTable } from '../sharding/migrations/migration-plan.js';
+import { CreateShardTables1763800000000 } from '../sharding/migrations/system/create-shard-tables.js';
+import { SYSTEM_TABLES } from '../sharding/migrations/system/system-tables.js';
+
+/** What every shard must look like, whichever installation it belongs to. */
+export type ShardPlan = Omit<MigrationPlan, 'installationId'>;
+
+/** The system's own tables, then what the host adds; all of its entities under row-level security. */
+export function shardPlanOf(
+  migrations: readonly MigrationClass[],
+  entities: readonly EntityMetadata[],
+): ShardPlan {
+  return {
+    migrations: [CreateShardTables1763800000000, ...migrations],
+    protectedTables: [...SYSTEM_TABLES, ...entities.map(protectedTableOf)],
+  };
+}
+
+function protectedTableOf({ schema, tableName, target }: EntityMetadata): ProtectedTable {
+  const grants = typeof target === 'function' ? shardedOptionsOf(target)?.grants : undefined;
+  return { schema: schema ?? 'public', table: tableName, ...(grants !== undefined && { grants }) };
+}
