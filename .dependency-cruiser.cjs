@@ -1,5 +1,5 @@
 /**
- * The direction of imports, as drawn in docs/architecture.md:
+ * The direction of imports, as the README draws it:
  * common <- { sharding, cache, persistence } <- gateway <- modules <- composition.
  */
 const only = (name, from, allowed, comment) => ({

@@ -46,8 +46,11 @@ export class SchemaGate {
 
   /** Migrates and checks every shard once; those that are not ready are tried again in the background. */
   async start(): Promise<void> {
-    await Promise.all(this.#shards.map((shard) => this.#admit(shard, RETRY_MS_MIN)));
-    this.#judgeDrift();
+    const checked = await Promise.all(
+      this.#shards.map(async (shard) => ({ shard, reason: await this.#reasonToClose(shard) })),
+    );
+    this.#reportDrift();
+    for (const { shard, reason } of checked) this.#settle(shard, reason, RETRY_MS_MIN);
   }
 
   /** Ends the retries. */
@@ -67,21 +70,25 @@ export class SchemaGate {
     if (reason !== undefined) throw new ShardUnavailableError(shardId, reason);
   }
 
-  async #admit(shard: GatedShard, retryMs: number): Promise<void> {
-    const reason = await this.#reasonToClose(shard);
+  /** Opens a shard, or closes it and looks again later. Drift is judged now that all others were read. */
+  #settle(shard: GatedShard, fault: string | undefined, retryMs: number): void {
     if (this.#stopped) return;
+    const { shardId } = shard;
+    const reason = fault ?? this.#driftOf(shardId);
     if (reason === undefined) {
-      this.#closedBecause.delete(shard.shardId);
-      this.#log.info({ shard: shard.shardId }, 'shard is served');
+      this.#closedBecause.delete(shardId);
+      this.#log.info({ shard: shardId }, 'shard is served');
       return;
     }
-    this.#closedBecause.set(shard.shardId, reason);
-    this.#log.warn({ shard: shard.shardId, reason }, 'shard is not served');
+    this.#closedBecause.set(shardId, reason);
+    this.#log.warn({ shard: shardId, reason }, 'shard is not served');
     const retry = setTimeout(() => {
-      void this.#admit(shard, Math.min(retryMs * 2, RETRY_MS_MAX));
+      void this.#reasonToClose(shard).then((again) => {
+        this.#settle(shard, again, Math.min(retryMs * 2, RETRY_MS_MAX));
+      });
     }, retryMs);
     retry.unref();
-    this.#retries.set(shard.shardId, retry);
+    this.#retries.set(shardId, retry);
   }
 
   async #reasonToClose(shard: GatedShard): Promise<string | undefined> {
@@ -99,12 +106,21 @@ export class SchemaGate {
     }
   }
 
-  #judgeDrift(): void {
+  /** Why a shard's schema is the odd one, when there is a clear majority of others. */
+  #driftOf(shardId: string): string | undefined {
+    if (this.#lines.size < SHARDS_MIN_TO_JUDGE_DRIFT) return undefined;
+    const drifted = findDrift(this.#lines);
+    // Where half or more differ, nobody can say who is right, and closing them all would help nobody.
+    if (drifted.length * 2 >= this.#lines.size) return undefined;
+    return drifted.some((drift) => drift.shardId === shardId)
+      ? 'its schema differs from the other shards; run shardgate doctor.'
+      : undefined;
+  }
+
+  #reportDrift(): void {
     for (const { shardId, missing, unexpected } of findDrift(this.#lines)) {
       const differences = missing.length + unexpected.length;
       this.#log.error({ shard: shardId, differences }, 'schema differs from the other shards; run doctor');
-      if (this.#lines.size < SHARDS_MIN_TO_JUDGE_DRIFT) continue;
-      this.#closedBecause.set(shardId, 'its schema differs from the other shards; run shardgate doctor.');
     }
   }
 }
