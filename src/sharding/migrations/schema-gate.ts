@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { GatewayError, ShardUnavailableError } from '../../common/gateway-error.js';
 import type { Log } from '../../common/log.js';
 import { findDrift } from './drift.js';
@@ -17,6 +18,9 @@ export interface GatedShard {
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 5_000;
+
+/** Shards that are migrated and read at once at the start. */
+const CONCURRENCY = 16;
 
 /** With fewer shards there is no majority to say whose schema is the odd one. */
 const SHARDS_MIN_TO_JUDGE_DRIFT = 3;
@@ -46,8 +50,9 @@ export class SchemaGate {
 
   /** Migrates and checks every shard once; those that are not ready are tried again in the background. */
   async start(): Promise<void> {
+    const limit = pLimit(CONCURRENCY);
     const checked = await Promise.all(
-      this.#shards.map(async (shard) => ({ shard, reason: await this.#reasonToClose(shard) })),
+      this.#shards.map((shard) => limit(async () => ({ shard, reason: await this.#reasonToClose(shard) }))),
     );
     this.#reportDrift();
     for (const { shard, reason } of checked) this.#settle(shard, reason, RETRY_MS_MIN);
