@@ -1,7 +1,7 @@
 import { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 import { newClusterDirectory } from './cluster-directory.js';
 import { serversUnderTest } from './servers-under-test.js';
-import { SHARED_CLUSTER_VARIABLE } from './shared-cluster.js';
+import { RUN_DIRECTORY_VARIABLE, SHARED_CLUSTER_VARIABLE } from './shared-cluster.js';
 
 /** Folders whose tests need no servers: a run of nothing else does not start any. */
 const WITHOUT_CLUSTER = /test\/(unit|property)\b/;
@@ -13,8 +13,9 @@ export async function startRunCluster(testPathPatterns: readonly string[]): Prom
   const needless =
     testPathPatterns.length > 0 && testPathPatterns.every((pattern) => WITHOUT_CLUSTER.test(pattern));
   if (needless || cluster !== undefined) return;
+  const dataDir = newClusterDirectory();
   cluster = await EmbeddedCluster.start({
-    dataDir: newClusterDirectory(),
+    dataDir,
     shards: 2,
     replicas: 1,
     fsync: false,
@@ -22,6 +23,7 @@ export async function startRunCluster(testPathPatterns: readonly string[]): Prom
     ...serversUnderTest(),
   });
   process.env[SHARED_CLUSTER_VARIABLE] = JSON.stringify(cluster.config);
+  process.env[RUN_DIRECTORY_VARIABLE] = dataDir;
 }
 
 /** Stops the shared cluster and removes its directory. */

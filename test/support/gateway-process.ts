@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from '@jest/globals';
 import { eventually } from './eventually.js';
+import { RUN_DIRECTORY_VARIABLE } from './shared-cluster.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const READY_TIMEOUT_MS = 40_000;
@@ -42,7 +43,7 @@ afterAll(async () => {
 
 /** A directory of the test file's own; removed when the file is done. */
 export function newDirectory(name = 'shardgate e2e '): string {
-  const directory = mkdtempSync(join(tmpdir(), name));
+  const directory = mkdtempSync(join(process.env[RUN_DIRECTORY_VARIABLE] ?? tmpdir(), name));
   directories.push(directory);
   return directory;
 }

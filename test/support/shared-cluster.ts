@@ -4,6 +4,12 @@ import type { ClusterConfig } from '../../src/sharding/cluster/cluster-config.js
 export const SHARED_CLUSTER_VARIABLE = 'SHARDGATE_TEST_CLUSTER';
 
 /**
+ * Where the global setup leaves the shared cluster's directory. It is removed when the run ends, however it
+ * ends; what test files put in there goes with it.
+ */
+export const RUN_DIRECTORY_VARIABLE = 'SHARDGATE_TEST_DIRECTORY';
+
+/**
  * The cluster that all test files of a run share: two shards with a replica each. Its servers must stay up and
  * its databases usable for others: a file that kills nodes starts its own cluster.
  */
