@@ -135,7 +135,7 @@ describe('ShardedRepository', () => {
     const { id } = await as(tenantId, left, () => invoices.save(invoice('1')));
     await as(tenantId, right, async () => {
       expect(await invoices.findOneBy({ id })).toBeNull();
-      expect((await invoices.findById(id))?.userId).toBe(left);
+      expect((await invoices.findById(id, { from: 'primary' }))?.userId).toBe(left);
       expect((await invoices.forUser(left).find()).length).toBe(1);
     });
   });
