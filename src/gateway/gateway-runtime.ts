@@ -49,6 +49,7 @@ export class GatewayRuntime {
     shardMapWatcher: ShardMapWatcher;
     nodes: NodeDirectory;
     monitor: ReplicationMonitor;
+    ownWrites: OwnWrites;
     gate: SchemaGate;
     hasher: BucketHasher;
   }) {
@@ -58,8 +59,7 @@ export class GatewayRuntime {
     this.nodes = parts.nodes;
     this.monitor = parts.monitor;
     this.gate = parts.gate;
-    const ownWrites = new OwnWrites((position) => this.monitor.isEverywhere(position));
-    this.access = new ShardAccess(this.nodes, this.monitor, ownWrites, (shardId) => {
+    this.access = new ShardAccess(this.nodes, this.monitor, parts.ownWrites, (shardId) => {
       this.gate.assertServed(shardId);
     });
     this.router = new Router(parts.hasher, () => this.shardMapWatcher.current());
@@ -92,12 +92,26 @@ export class GatewayRuntime {
       catalog.onChange('shard_map', () => void shardMapWatcher.refresh());
       await catalog.listen();
       const plan = { installationId, ...planOf(options, nodes) };
-      const gate = new SchemaGate(gatedShards(options), plan, migrationOptions(hooks), log);
-      await gate.start();
       const monitor = new ReplicationMonitor(nodes, options.replication.pollMs, log);
+      const ownWrites = new OwnWrites((position) => monitor.isEverywhere(position));
+      // A replica that has not replayed the migrations yet would fail every read of the new tables.
+      const holdToSchema = async (shardId: string): Promise<void> => {
+        ownWrites.raiseFloor(await monitor.currentPosition(shardId));
+      };
+      const gate = new SchemaGate(gatedShards(options), plan, migrationOptions(hooks), holdToSchema, log);
+      await gate.start();
       await monitor.start();
       for (const node of nodes.all()) void warnOverBudget(node, options, log);
-      return new GatewayRuntime({ catalog, shardMaps, shardMapWatcher, nodes, monitor, gate, hasher });
+      return new GatewayRuntime({
+        catalog,
+        shardMaps,
+        shardMapWatcher,
+        nodes,
+        monitor,
+        ownWrites,
+        gate,
+        hasher,
+      });
     } catch (error) {
       await shardMapWatcher.stop();
       await nodes.close();

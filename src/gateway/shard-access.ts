@@ -167,9 +167,11 @@ export class ShardAccess {
     return failed.has(shardId) ? undefined : this.#nodes.primary(shardId);
   }
 
-  /** What a read must show at least: what a token asked for, and what the users concerned wrote themselves. */
+  /** What a read must show at least: what a token asked for, what everybody is held to, and what the users concerned wrote. */
   #requiredPosition(call: ShardCall, scope: GatewayScope): ShardPosition | undefined {
     let required = GatewayContext.trace()?.requiredPosition(call.shardId);
+    const floor = this.#ownWrites.floor(call.shardId);
+    if (floor !== undefined) required = laterPosition(required, floor);
     for (const userId of new Set([scope.userId, call.userId])) {
       if (userId === undefined) continue;
       const own = this.#ownWrites.required(scope.tenantId, userId, call.shardId);

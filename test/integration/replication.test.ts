@@ -54,6 +54,14 @@ function replicaAdminUrl(shardId: string): string {
   return url.href;
 }
 
+async function pauseReplay(replicaUrl: string): Promise<void> {
+  await runAsAdmin(replicaUrl, 'SELECT pg_wal_replay_pause()');
+  await eventually('replay has paused', async () => {
+    const { rows } = await runAsAdmin(replicaUrl, 'SELECT pg_get_wal_replay_pause_state() AS state');
+    return (rows as { state: string }[])[0]?.state === 'paused';
+  });
+}
+
 beforeAll(async () => {
   cluster = await startOwnCluster();
 }, 60_000);
@@ -65,7 +73,15 @@ afterAll(async () => {
 describe('a node that is away', () => {
   it('at the first start: the other shard is served, and the missing one is migrated and served when it is back', async () => {
     await cluster.hold('s1');
+    await pauseReplay(replicaAdminUrl('s0'));
     const runtime = await startGateway();
+    const readsNothing = await as(userOn(runtime.gateway, 's0'), async () => {
+      expect(await runtime.gateway.repository(Invoice).count()).toBe(0);
+      return GatewayContext.trace()?.source;
+    });
+    // Its replica does not know the tables yet.
+    expect(readsNothing).toBe('primary');
+    await runAsAdmin(replicaAdminUrl('s0'), 'SELECT pg_wal_replay_resume()');
     await write(runtime, 's0');
     await expect(write(runtime, 's1')).rejects.toThrow(ShardUnavailableError);
     await cluster.release('s1');
@@ -125,11 +141,7 @@ describe('a replica that lags', () => {
       GatewayContext.run({ tenantId: TENANT, actor: 'test' }, () => invoices.findById(id));
     await eventually('the replica has the row', async () => (await serviceSees()) !== null);
     const replica = replicaAdminUrl('s0');
-    await runAsAdmin(replica, 'SELECT pg_wal_replay_pause()');
-    await eventually('replay has paused', async () => {
-      const { rows } = await runAsAdmin(replica, 'SELECT pg_get_wal_replay_pause_state() AS state');
-      return (rows as { state: string }[])[0]?.state === 'paused';
-    });
+    await pauseReplay(replica);
     const owner = userOn(runtime.gateway, 's0');
     await as(owner, () => invoices.update(id, { reminders: 7 }));
     expect((await as(owner, () => invoices.findById(id)))?.reminders).toBe(7);

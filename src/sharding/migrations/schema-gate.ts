@@ -33,13 +33,22 @@ export class SchemaGate {
   readonly #shards: readonly GatedShard[];
   readonly #plan: MigrationPlan;
   readonly #options: MigrationOptions;
+  readonly #beforeServing: (shardId: string) => Promise<void>;
   readonly #log: Log;
   readonly #closedBecause = new Map<string, string>();
   readonly #lines = new Map<string, readonly string[]>();
   readonly #retries = new Map<string, NodeJS.Timeout>();
   #stopped = false;
 
-  constructor(shards: readonly GatedShard[], plan: MigrationPlan, options: MigrationOptions, log: Log) {
+  /** @param beforeServing is awaited when a shard was found ready, before it is opened; it may be asked again */
+  constructor(
+    shards: readonly GatedShard[],
+    plan: MigrationPlan,
+    options: MigrationOptions,
+    beforeServing: (shardId: string) => Promise<void>,
+    log: Log,
+  ) {
+    this.#beforeServing = beforeServing;
     this.#shards = shards;
     this.#plan = plan;
     this.#options = options;
@@ -105,7 +114,9 @@ export class SchemaGate {
       }
       const inspection = await inspectShard(shard, this.#plan);
       this.#lines.set(shard.shardId, inspection.lines);
-      return faultOf(inspection, this.#plan.installationId, shard.shardId);
+      const fault = faultOf(inspection, this.#plan.installationId, shard.shardId);
+      if (fault === undefined) await this.#beforeServing(shard.shardId);
+      return fault;
     } catch (error) {
       return error instanceof GatewayError ? error.message : 'its schema could not be checked.';
     }

@@ -10,12 +10,12 @@ const USERS_MAX = 100_000;
  */
 export class OwnWrites {
   readonly #isEverywhere: (position: ShardPosition) => boolean;
-  /** Per shard, the latest position of any user that had to be forgotten for want of room. */
+  /** Per shard, what everybody is held to: also the latest of users who were forgotten for want of room. */
   readonly #floors = new Map<string, ShardPosition>();
   readonly #positions = new LRUCache<string, ShardPosition>({
     max: USERS_MAX,
     dispose: (position, _key, reason) => {
-      if (reason === 'evict') this.#raiseFloor(position);
+      if (reason === 'evict') this.raiseFloor(position);
     },
   });
 
@@ -29,23 +29,25 @@ export class OwnWrites {
     this.#positions.set(key, laterPosition(this.#positions.peek(key), position));
   }
 
-  /** The position that this user's reads of this shard must have reached, if any replica has not. */
-  required(tenantId: string, userId: string, shardId: string): ShardPosition | undefined {
-    const key = keyOf(tenantId, userId, shardId);
-    const own = this.#positions.get(key);
-    if (own !== undefined && this.#isEverywhere(own)) this.#positions.delete(key);
-    else if (own !== undefined) return own;
-    return this.#floorOf(shardId);
-  }
-
-  #floorOf(shardId: string): ShardPosition | undefined {
+  /** The position that everybody's reads of this shard must have reached, if any replica has not. */
+  floor(shardId: string): ShardPosition | undefined {
     const floor = this.#floors.get(shardId);
     if (floor === undefined || !this.#isEverywhere(floor)) return floor;
     this.#floors.delete(shardId);
     return undefined;
   }
 
-  #raiseFloor(position: ShardPosition): void {
+  /** The position that this user's reads of this shard must have reached, if any replica has not. */
+  required(tenantId: string, userId: string, shardId: string): ShardPosition | undefined {
+    const key = keyOf(tenantId, userId, shardId);
+    const own = this.#positions.get(key);
+    if (own === undefined || !this.#isEverywhere(own)) return own;
+    this.#positions.delete(key);
+    return undefined;
+  }
+
+  /** Holds everybody's reads of a shard to this position, until every replica has replayed it. */
+  raiseFloor(position: ShardPosition): void {
     if (this.#isEverywhere(position)) return;
     this.#floors.set(position.shardId, laterPosition(this.#floors.get(position.shardId), position));
   }

@@ -80,6 +80,12 @@ export class ReplicationMonitor {
     return primary.lsn > own.lsn ? primary.lsn - own.lsn : 0n;
   }
 
+  /** How far a shard's primary has written by now: everything committed before this call lies before it. */
+  async currentPosition(shardId: string): Promise<ShardPosition> {
+    const [row] = await this.#nodes.primary(shardId).query<StatusRow>(PRIMARY_STATUS_SQL);
+    return { shardId, timeline: row?.timeline ?? 0, lsn: BigInt(row?.lsn ?? 0) };
+  }
+
   /** Whether every replica of the position's shard has replayed it: then nobody needs to ask for it. */
   isEverywhere(position: ShardPosition): boolean {
     return this.#nodes.replicas(position.shardId).every((replica) => {
