@@ -15,7 +15,7 @@ const decimalTransformer = {
         { path: '', message: 'an amount is a Decimal or a decimal string, never a number' },
       ]);
     }
-    return value instanceof Decimal ? value.toFixed() : value;
+    return Decimal.isDecimal(value) ? value.toFixed() : value;
   },
 };
 
