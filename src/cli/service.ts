@@ -1,7 +1,9 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import { AppModule } from '../app.module.js';
+import { settledWithin } from '../common/settled-within.js';
 import type { GatewayServerOptions } from '../gateway/gateway-options.js';
+import { GatewayRuntime } from '../gateway/gateway-runtime.js';
 import { createHttpApplication } from '../modules/http/http-application.js';
 import { TenantDirectory } from '../modules/tenants/tenant-directory.js';
 import { TenantStore } from '../modules/tenants/tenant-store.js';
@@ -23,23 +25,52 @@ export interface ServiceOptions {
 /** One gateway process that listens. */
 export interface RunningService {
   readonly url: string;
-  readonly firstKeys: FirstKeys;
+  /** The keys that were made at this start; undefined while the catalog is away, which has to keep them. */
+  readonly firstKeys: FirstKeys | undefined;
+  /** The same as soon as they are made. Stays open where that never happens. */
+  readonly awaitFirstKeys: Promise<FirstKeys>;
+  /** Why the catalog cannot be used; undefined once the gateway has started with it. */
+  readonly catalogFault: () => string | undefined;
   /** Stops accepting, lets requests under way finish, closes every connection. */
   stop(): Promise<void>;
 }
 
-/** Connects to the servers, migrates them, and listens. @throws ConfigurationError that says what to do */
+/** How long the start waits for the first keys once the catalog is there. */
+const KEYS_PATIENCE_MS = 10_000;
+
+/**
+ * Reaches for the servers, migrates them, and listens. A server that is away, be it the catalog, is served
+ * when it is back.
+ *
+ * @throws ConfigurationError that says what to do
+ */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
-  const { servers, log, operatorKey, withDemo } = options;
-  const module = AppModule.with({ ...servers, log }, { log, operatorKey });
+  const { servers, log, operatorKey: configuredKey, withDemo } = options;
+  const module = AppModule.with({ ...servers, log }, { log, operatorKey: configuredKey });
   const app = await createHttpApplication({ module, log, version: releaseVersion() });
+  const stopping = new AbortController();
+  const stop = (): Promise<void> => {
+    stopping.abort();
+    return app.close();
+  };
   try {
-    const firstKeys = await makeFirstKeys(app.get(TenantStore), { configuredKey: operatorKey, withDemo });
-    await app.get(TenantDirectory).refresh();
+    const runtime = app.get(GatewayRuntime);
+    const making = runtime.whenStarted.then(() =>
+      makeFirstKeys(app.get(TenantStore), { configuredKey, withDemo, log, signal: stopping.signal }),
+    );
+    const areMade = runtime.isStarted && (await settledWithin(making, KEYS_PATIENCE_MS));
+    const firstKeys = areMade ? await making : undefined;
+    app.get(TenantDirectory).refreshSoon();
     const url = await listen(app, options);
-    return { url, firstKeys, stop: () => app.close() };
+    return {
+      url,
+      firstKeys,
+      awaitFirstKeys: making,
+      catalogFault: () => runtime.notStartedBecause,
+      stop,
+    };
   } catch (error) {
-    await app.close();
+    await stop();
     throw error;
   }
 }

@@ -48,21 +48,21 @@ export function shardsCommand(): Command {
 async function listNodes(catalog: CatalogDatabase, options: ResolvedGatewayOptions): Promise<NodeRow[]> {
   const map = await new ShardMapStore(catalog).load();
   const nodes = await NodeDirectory.create(options.shards, options.pool, [], SILENT_LOG);
-  const monitor = new ReplicationMonitor(nodes, options.replication.pollMs, SILENT_LOG);
+  const monitor = new ReplicationMonitor(nodes, options.replication, SILENT_LOG);
   try {
     await monitor.start();
     return nodes.all().map((node) => {
-      const lagBytes = node.role === 'replica' ? monitor.lagBytes(node) : undefined;
+      const { state, lagBytes } = monitor.status(node.id);
       return {
         node: node.id,
         role: node.role,
-        state: monitor.status(node.id).reachable ? 'up' : 'down',
-        lagBytes: lagBytes === undefined ? null : Number(lagBytes),
+        state: state === 'up' ? 'up' : 'down',
+        lagBytes: lagBytes ?? null,
         buckets: node.role === 'primary' ? (map?.bucketsOf(node.shardId).length ?? 0) : null,
       };
     });
   } finally {
-    monitor.stop();
+    await monitor.stop();
     await nodes.close();
   }
 }

@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { relative } from 'node:path';
 import type { Logger } from 'pino';
+import { GatewayError } from '../common/gateway-error.js';
+import { settledWithin } from '../common/settled-within.js';
 import type { EmbeddedCluster } from '../sharding/cluster/embedded-cluster.js';
 import { readConfigFile } from './config-file.js';
 import { portSchema, readEnvironment, type Environment } from './environment.js';
@@ -10,7 +12,7 @@ import { releaseVersion } from './release.js';
 import { startService, type RunningService } from './service.js';
 import { serviceLog } from './service-log.js';
 import { awaitStop } from './stop-signal.js';
-import { welcomeText } from './welcome.js';
+import { catalogIsBackText, welcomeText, welcomeWithoutCatalog, type GatewayPlace } from './welcome.js';
 
 /** How long requests under way may take to finish once the process was asked to end. */
 const SHUTDOWN_DEADLINE_MS = 10_000;
@@ -79,9 +81,8 @@ async function run(options: StartOptions): Promise<number> {
       shards: new Map(servers.shards.map(({ id, replicas = [] }) => [id, replicas.length])),
       configPath: cluster === undefined ? undefined : shortest(cluster.configPath),
       operatorKeyIsConfigured: environment.operatorKey !== undefined,
-      firstKeys: service.firstKeys,
     };
-    if (!stopping.signal.aborted) process.stdout.write(welcomeText(welcome));
+    if (!stopping.signal.aborted) greet(welcome, service, log);
     const reason = await stopped;
     log.info({ reason }, 'stopping');
     return reason === 'failure' ? 1 : 0;
@@ -89,6 +90,26 @@ async function run(options: StartOptions): Promise<number> {
     if (service !== undefined) await stopInTime(service, log);
     await cluster?.stop();
   }
+}
+
+/** Keys that are made later are printed later, whatever goes on then: nobody could ever see them again. */
+function greet(
+  place: GatewayPlace,
+  { firstKeys, awaitFirstKeys, catalogFault }: RunningService,
+  log: Logger,
+) {
+  if (firstKeys !== undefined) {
+    process.stdout.write(welcomeText(place, firstKeys));
+    return;
+  }
+  process.stdout.write(welcomeWithoutCatalog(place, catalogFault()));
+  awaitFirstKeys.then(
+    (keys) => process.stdout.write(catalogIsBackText(place, keys)),
+    (error: unknown) => {
+      const code = error instanceof GatewayError ? error.code : 'internal_error';
+      log.error({ code }, 'no first keys were made; see shardgate tenants operator-key --help');
+    },
+  );
 }
 
 async function startCluster(
@@ -102,18 +123,11 @@ async function startCluster(
 
 /** What has not finished by the deadline is cut off: its connections end with the process. */
 async function stopInTime(service: RunningService, log: Logger): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(() => {
-      log.warn({ deadlineMs: SHUTDOWN_DEADLINE_MS }, 'requests under way did not finish in time');
-      resolve();
-    }, SHUTDOWN_DEADLINE_MS);
-  });
   const closed = service.stop().catch((error: unknown) => {
     log.error({ err: error }, 'the service did not close cleanly');
   });
-  await Promise.race([closed, deadline]);
-  clearTimeout(timer);
+  if (await settledWithin(closed, SHUTDOWN_DEADLINE_MS)) return;
+  log.warn({ deadlineMs: SHUTDOWN_DEADLINE_MS }, 'requests under way did not finish in time');
 }
 
 function withOptions(environment: Environment, { port, host, dataDir }: StartOptions): Environment {

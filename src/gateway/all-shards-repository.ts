@@ -1,13 +1,15 @@
 import {
   Brackets,
   type EntityManager,
+  type EntityMetadata,
   type FindOptionsRelations,
   type FindOptionsWhere,
   type ObjectLiteral,
   type SelectQueryBuilder,
 } from 'typeorm';
-import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { ValidationError } from '../common/gateway-error.js';
+import type { CompiledPage } from '../persistence/compiled/compiled-entity.js';
+import type { PageOrdering } from '../persistence/compiled/order-clause.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
 import { sqlStateOf } from '../sharding/connections/failure.js';
 import { fanOut } from '../sharding/scatter-gather/fan-out.js';
@@ -57,20 +59,24 @@ export interface PageOptions<T> extends Omit<AllShardsFindOptions<T>, 'take'> {
 }
 
 /** How reads reach the shards of the tenant in scope. */
-export interface AllShardsRouting {
+export interface AllShardsRouting<T> {
   /** The tenant in scope. @throws ScopeMissingError without one */
   tenantId(): string;
   /** The shards that can hold rows of the tenant; for one user's rows, that user's shard. */
   shardIds(): readonly string[];
-  /** Runs a read on one shard. */
-  read<R>(shardId: string, run: (manager: EntityManager) => Promise<R>, options: ReadOptions): Promise<R>;
+  /** Runs a read of TypeORM's on one shard. @param given what the caller gave to it; the login depends on it */
+  read<R>(
+    shardId: string,
+    run: (manager: EntityManager) => Promise<R>,
+    given: unknown,
+    options: ReadOptions,
+  ): Promise<R>;
+  /** One shard's part of a page, compiled; undefined when TypeORM has to answer. */
+  page(shardId: string, page: CompiledPage<T>, options: ReadOptions): Promise<T[]> | undefined;
+  /** What TypeORM knows of the entity. */
+  metadata(): EntityMetadata;
   /** One user's rows only. */
   readonly userId?: string | undefined;
-}
-
-interface Ordering {
-  readonly column: ColumnMetadata;
-  readonly direction: 'ASC' | 'DESC';
 }
 
 /**
@@ -79,9 +85,9 @@ interface Ordering {
  */
 export class AllShardsRepository<T extends ShardedEntity> {
   readonly #entity: ShardedEntityClass<T>;
-  readonly #routing: AllShardsRouting;
+  readonly #routing: AllShardsRouting<T>;
 
-  constructor(entity: ShardedEntityClass<T>, routing: AllShardsRouting) {
+  constructor(entity: ShardedEntityClass<T>, routing: AllShardsRouting<T>) {
     this.#entity = entity;
     this.#routing = routing;
   }
@@ -102,6 +108,7 @@ export class AllShardsRepository<T extends ShardedEntity> {
       this.#routing.read(
         shardId,
         (manager) => manager.count(this.#entity, { where: withTenant(where, tenant) }),
+        where,
         options,
       ),
     );
@@ -145,18 +152,21 @@ export class AllShardsRepository<T extends ShardedEntity> {
     options: Omit<AllShardsFindOptions<T>, 'take'>,
     take: number | undefined,
     after: readonly CursorValue[] | undefined,
-  ): Promise<{ items: T[]; missingShards: readonly string[]; ordering: readonly Ordering[] }> {
+  ): Promise<{ items: T[]; missingShards: readonly string[]; ordering: readonly PageOrdering[] }> {
     const tenant = { tenantId: this.#routing.tenantId(), userId: this.#routing.userId };
     const where = withTenant(options.where, tenant);
-    let ordering: readonly Ordering[] = [];
-    const { results, missingShards } = await this.#fanOut(options.partial ?? false, (shardId) =>
-      this.#routing.read(
+    const ordering = this.#orderingOf(options.order ?? {});
+    const page = { where, ordering, after, limit: take };
+    const { results, missingShards } = await this.#fanOut(options.partial ?? false, (shardId) => {
+      const compiled = options.relations === undefined && this.#routing.page(shardId, page, options);
+      if (compiled !== undefined && compiled !== false) return compiled;
+      const { relations } = options;
+      return this.#routing.read(
         shardId,
         (manager) => {
-          ordering = this.#orderingOf(manager, options.order ?? {});
           const builder = manager.createQueryBuilder(this.#entity, 'row').setFindOptions({
             where,
-            ...(options.relations !== undefined && { relations: options.relations }),
+            ...(relations !== undefined && { relations }),
             // Joined rows would count against the limit; loaded apart they do not.
             relationLoadStrategy: 'query',
           });
@@ -165,9 +175,10 @@ export class AllShardsRepository<T extends ShardedEntity> {
           if (take !== undefined) builder.limit(take);
           return builder.getMany();
         },
+        where,
         options,
-      ),
-    );
+      );
+    });
     const keys = ordering.map(({ column, direction }): OrderKey<T> => ({
       get: (row) => column.getEntityValue(row, true) as unknown,
       type: orderKeyTypeOf(column),
@@ -181,8 +192,8 @@ export class AllShardsRepository<T extends ShardedEntity> {
     return { items, missingShards, ordering };
   }
 
-  #orderingOf(manager: EntityManager, order: Readonly<Record<string, string | undefined>>): Ordering[] {
-    const { metadata } = manager.getRepository(this.#entity);
+  #orderingOf(order: Readonly<Record<string, string | undefined>>): PageOrdering[] {
+    const metadata = this.#routing.metadata();
     const directions = new Map(Object.entries(order));
     const lastDirection = [...directions.values()].at(-1);
     if (!directions.has('id')) directions.set('id', lastDirection);
@@ -193,7 +204,9 @@ export class AllShardsRepository<T extends ShardedEntity> {
           { path: 'order', message: `${property} is not a column of ${metadata.name}` },
         ]);
       }
-      return { column, direction: direction === 'DESC' ? 'DESC' : 'ASC' };
+      // Text is sorted byte by byte everywhere, so that servers of different locales agree.
+      const collateC = orderKeyTypeOf(column) === 'text';
+      return { column, direction: direction === 'DESC' ? 'DESC' : 'ASC', collateC };
     });
   }
 
@@ -203,23 +216,19 @@ export class AllShardsRepository<T extends ShardedEntity> {
   }
 }
 
-/** Text is sorted byte by byte everywhere, so that servers of different locales agree. */
 function orderBy<T extends ObjectLiteral>(
   builder: SelectQueryBuilder<T>,
-  ordering: readonly Ordering[],
+  ordering: readonly PageOrdering[],
 ): void {
-  for (const { column, direction } of ordering) {
-    const path = `row.${column.propertyPath}`;
-    builder.addOrderBy(orderKeyTypeOf(column) === 'text' ? `${path} COLLATE "C"` : path, direction);
-  }
+  for (const key of ordering) builder.addOrderBy(sortedBy(key), key.direction);
 }
 
 /** Rows behind the given sort keys: beyond the first, or equal in the first and beyond the second, … */
-function isAfter(ordering: readonly Ordering[], after: readonly CursorValue[]): Brackets {
-  const sides = ordering.map(({ column, direction }, index) => ({
-    left: `row.${column.propertyPath}${orderKeyTypeOf(column) === 'text' ? ' COLLATE "C"' : ''}`,
+function isAfter(ordering: readonly PageOrdering[], after: readonly CursorValue[]): Brackets {
+  const sides = ordering.map((key, index) => ({
+    left: sortedBy(key),
     right: `:after${index}`,
-    comparison: direction === 'ASC' ? '>' : '<',
+    comparison: key.direction === 'ASC' ? '>' : '<',
   }));
   const values = Object.fromEntries(after.map((value, index) => [`after${index}`, value]));
   return new Brackets((where) => {
@@ -228,4 +237,8 @@ function isAfter(ordering: readonly Ordering[], after: readonly CursorValue[]): 
       where.orWhere([...equal, `${left} ${comparison} ${right}`].join(' AND '), values);
     }
   });
+}
+
+function sortedBy({ column, collateC }: PageOrdering): string {
+  return `row.${column.propertyPath}${collateC ? ' COLLATE "C"' : ''}`;
 }

@@ -8,6 +8,8 @@ import type { Router } from '../sharding/routing/router.js';
 import { fanOut } from '../sharding/scatter-gather/fan-out.js';
 import type { IdMint } from '../sharding/topology/id-mint.js';
 import { AllShardsRepository } from './all-shards-repository.js';
+import { loginFor } from './callers-sql.js';
+import type { CompiledFinds } from './compiled-finds.js';
 import { GatewayTransaction } from './gateway-transaction.js';
 import type { RowOwner } from './row-owner.js';
 import { statementChannel, transactionChannel } from './rows-channel.js';
@@ -25,6 +27,12 @@ export interface TransactionOptions {
   readonly userId?: string;
   /** Default: the server's, READ COMMITTED. */
   readonly isolation?: 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
+  /**
+   * Whose connections it uses. Default: `tenant`, one that is logged in as the tenant, so that any SQL may
+   * run in it. With `shared` it uses the gateway's own, of which there are more; then `tx.query` is refused,
+   * and whoever gives text to `tx.manager` vouches for it.
+   */
+  readonly login?: 'shared' | 'tenant';
 }
 
 /** Shards asked at once by one raw statement, and how long it may take in all. */
@@ -42,11 +50,13 @@ const MAY_ONLY_READ = /^\s*(select|with|table|values|show|explain)\b/i;
  */
 export class DataGateway {
   readonly #access: ShardAccess;
+  readonly #finds: CompiledFinds;
   readonly #router: Router;
   readonly #ids: IdMint;
 
-  constructor(access: ShardAccess, router: Router, ids: IdMint) {
+  constructor(access: ShardAccess, finds: CompiledFinds, router: Router, ids: IdMint) {
     this.#access = access;
+    this.#finds = finds;
     this.#router = router;
     this.#ids = ids;
   }
@@ -79,7 +89,10 @@ export class DataGateway {
         userId === undefined
           ? this.#router.all(GatewayContext.require()).shardIds
           : [this.#ownerOf(userId).shardId],
-      read: (shardId, run, options) => this.#access.read({ shardId, userId }, run, options),
+      read: (shardId, run, given, options) =>
+        this.#access.read({ shardId, userId, login: loginFor(given) }, run, options),
+      page: (shardId, page, options) => this.#finds.page({ shardId, userId }, entity, page, options),
+      metadata: () => this.#finds.metadata(entity),
     });
   }
 
@@ -89,16 +102,20 @@ export class DataGateway {
    * @throws ShardUnavailableError when the primary is away, or goes away in between
    */
   async transaction<T>(
-    { userId, isolation }: TransactionOptions,
+    { userId, ...options }: TransactionOptions,
     fn: (tx: GatewayTransaction) => Promise<T>,
   ): Promise<T> {
     const owner = userId === undefined ? this.#currentOwner() : this.#ownerOf(userId);
-    return this.#inTransaction(owner, isolation, fn);
+    return this.#inTransaction(owner, options, fn);
   }
 
   /** Runs `fn` in one transaction on the shard of the row with this id, of whichever user. */
-  async transactionOnRow<T>(id: string, fn: (tx: GatewayTransaction) => Promise<T>): Promise<T> {
-    return this.#inTransaction(this.#ownerOfId(id), undefined, fn);
+  async transactionOnRow<T>(
+    id: string,
+    options: Omit<TransactionOptions, 'userId'>,
+    fn: (tx: GatewayTransaction) => Promise<T>,
+  ): Promise<T> {
+    return this.#inTransaction(this.#ownerOfId(id), options, fn);
   }
 
   /**
@@ -115,7 +132,7 @@ export class DataGateway {
     const reads = MAY_ONLY_READ.test(sql) && options.from !== 'primary';
     const userId = 'userId' in target ? target.userId : undefined;
     const run = async (shardId: string): Promise<Row[]> => {
-      const call = { shardId, userId, callersSql: () => true };
+      const call = { shardId, userId, login: 'tenant' } as const;
       const rows = reads
         ? await this.#access.read(call, (manager) => manager.query<Row[]>(sql, [...params]), options)
         : await this.#access.write(call, (manager) =>
@@ -146,18 +163,17 @@ export class DataGateway {
 
   #inTransaction<T>(
     owner: RowOwner,
-    isolation: TransactionOptions['isolation'],
+    { isolation, login = 'tenant' }: Omit<TransactionOptions, 'userId'>,
     fn: (tx: GatewayTransaction) => Promise<T>,
   ): Promise<T> {
-    let callersSql = false;
-    const call = { shardId: owner.shardId, userId: owner.userId, callersSql: () => callersSql };
-    const noteCallersSql = (): void => {
-      callersSql = true;
-    };
+    const call = { shardId: owner.shardId, userId: owner.userId, login };
     return this.#access.write(call, (outer) => {
       const run = (manager: typeof outer): Promise<T> => {
-        const routing = { ...this.#routing(), channel: () => transactionChannel(manager) };
-        return fn(new GatewayTransaction(owner, manager, routing, noteCallersSql));
+        const routing = {
+          ...this.#routing(),
+          channel: (rowOwner: RowOwner) => transactionChannel(manager, rowOwner),
+        };
+        return fn(new GatewayTransaction(owner, manager, routing, login));
       };
       return isolation === undefined ? outer.transaction(run) : outer.transaction(isolation, run);
     });
@@ -169,7 +185,7 @@ export class DataGateway {
       currentOwner: () => this.#currentOwner(),
       ownerOf: (userId) => this.#ownerOf(userId),
       ownerOfId: (id) => this.#ownerOfId(id),
-      channel: ({ shardId, userId }) => statementChannel(this.#access, { shardId, userId }),
+      channel: (owner) => statementChannel(this.#access, this.#finds, owner),
       acrossShards: (entity) => this.list(entity),
     };
   }

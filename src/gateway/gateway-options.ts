@@ -4,6 +4,7 @@ import { SHARD_ID_PATTERN } from '../common/identifiers.js';
 import { ShardedEntity } from '../persistence/sharded-entity.js';
 import { shardedOptionsOf } from '../persistence/sharded.js';
 import type { EntityClass } from '../sharding/connections/node-data-source.js';
+import { REPLICATION_DEFAULTS } from '../sharding/replication/replication-options.js';
 import type { MigrationClass } from '../sharding/migrations/migration-plan.js';
 
 const url = z
@@ -34,6 +35,7 @@ const shard = z.strictObject({
 const pool = z.strictObject({
   size: z.number().int().min(1).default(10),
   overflow: z.number().int().min(0).default(5),
+  tenantSize: z.number().int().min(1).default(10),
   acquireTimeoutMs: milliseconds.default(30_000),
   connectTimeoutMs: milliseconds.default(5_000),
   recycleMs: milliseconds.default(3_600_000),
@@ -44,7 +46,15 @@ const pool = z.strictObject({
 
 const replication = z.strictObject({
   /** How often every node is asked how far it has come. Default 100. */
-  pollMs: milliseconds.default(100),
+  pollMs: milliseconds.default(REPLICATION_DEFAULTS.pollMs),
+  /** How long a node may take to answer that before it counts as hanging. Default 2,000. */
+  unresponsiveMs: milliseconds.default(REPLICATION_DEFAULTS.unresponsiveMs),
+  /** A replica that lags further behind in time is left out. Default 60,000. */
+  maxLagMs: milliseconds.default(REPLICATION_DEFAULTS.maxLagMs),
+  /** A replica that lags more bytes of write-ahead log behind is left out. Default 8 MiB. */
+  maxLagBytes: z.number().int().positive().default(REPLICATION_DEFAULTS.maxLagBytes),
+  /** Reads in a row that must fail under a replica to open its circuit breaker. Default 3. */
+  failuresToOpen: z.number().int().positive().default(REPLICATION_DEFAULTS.failuresToOpen),
 });
 
 const serverOptions = z.strictObject({

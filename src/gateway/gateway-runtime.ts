@@ -1,26 +1,46 @@
-import { ConfigurationError } from '../common/gateway-error.js';
+import { CatalogUnavailableError, ConfigurationError } from '../common/gateway-error.js';
+import type { ShardPosition } from '../common/shard-position.js';
 import type { Log } from '../common/log.js';
+import { settledWithin } from '../common/settled-within.js';
 import { CatalogDatabase } from '../sharding/connections/catalog-database.js';
 import { ADMITTED_CONNECTIONS_SQL, connectionBudget } from '../sharding/connections/connection-budget.js';
 import type { DatabaseNode } from '../sharding/connections/database-node.js';
 import { NodeDirectory } from '../sharding/connections/node-directory.js';
 import { migrateCatalog } from '../sharding/migrations/catalog/migrate-catalog.js';
+import { assertInstallation, readInstallation } from '../sharding/migrations/installation.js';
 import type { MigrationEvent } from '../sharding/migrations/migration-plan.js';
 import { SchemaGate } from '../sharding/migrations/schema-gate.js';
 import { OwnWrites } from '../sharding/replication/own-writes.js';
+import { ShardFloors } from '../sharding/replication/shard-floors.js';
 import { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
+import { TenantConnections } from '../sharding/tenant-roles/tenant-connections.js';
+import { TenantCredentials } from '../sharding/tenant-roles/tenant-credentials.js';
 import { Router } from '../sharding/routing/router.js';
 import { BucketHasher } from '../sharding/topology/bucket.js';
 import { IdMint } from '../sharding/topology/id-mint.js';
 import { ShardMapStore } from '../sharding/topology/shard-map-store.js';
 import { ShardMapWatcher } from '../sharding/topology/shard-map-watcher.js';
+import { CatalogStart } from './catalog-start.js';
+import { CompiledFinds } from './compiled-finds.js';
 import { DataGateway } from './data-gateway.js';
 import type { ResolvedGatewayOptions } from './gateway-options.js';
 import { gatewayRoleOf } from './gateway-role.js';
 import { ShardAccess } from './shard-access.js';
 import { shardPlanOf, type ShardPlan } from './shard-plan.js';
+import { StartedCatalog } from './started-catalog.js';
 
-const INSTALLATION_SQL = `SELECT installation_id AS "installationId" FROM shardgate.installation`;
+/** How long the start waits for the catalog and its migrations; a catalog that hangs is given up sooner. */
+const CATALOG_PATIENCE_MS = 30_000;
+
+/** How long the start waits for the shards; their migrations go on after it. */
+const SHARDS_PATIENCE_MS = 30_000;
+
+/** After this a migration of the catalog counts as hanging, and is begun anew. */
+const MIGRATION_PATIENCE_MS = 120_000;
+
+/** How long statements under way may take to finish when the gateway closes, and the cut of those that do not. */
+const CLOSE_TIMEOUT_MS = 5_000;
+const CUT_TIMEOUT_MS = 1_000;
 
 /** What the gateway tells of itself while it starts. */
 export interface RuntimeHooks {
@@ -30,10 +50,11 @@ export interface RuntimeHooks {
 
 /**
  * A running gateway: everything that lives as long as the process does, made in the order in which one part
- * needs the other, and closed in the opposite one.
+ * needs the other. It starts, and serves what it can, whichever servers are away, and is complete when they
+ * are back.
  */
 export class GatewayRuntime {
-  readonly catalog: CatalogDatabase;
+  readonly catalog: StartedCatalog;
   readonly shardMaps: ShardMapStore;
   readonly shardMapWatcher: ShardMapWatcher;
   readonly nodes: NodeDirectory;
@@ -42,91 +63,165 @@ export class GatewayRuntime {
   readonly access: ShardAccess;
   readonly router: Router;
   readonly gateway: DataGateway;
+  readonly #options: ResolvedGatewayOptions;
+  readonly #hooks: RuntimeHooks;
+  readonly #database: CatalogDatabase;
+  readonly #catalogStart: CatalogStart;
+  readonly #plan: { installationId: string } & ShardPlan;
+  #closing: Promise<void> | undefined;
 
-  private constructor(parts: {
-    catalog: CatalogDatabase;
-    shardMaps: ShardMapStore;
-    shardMapWatcher: ShardMapWatcher;
-    nodes: NodeDirectory;
-    monitor: ReplicationMonitor;
-    ownWrites: OwnWrites;
-    gate: SchemaGate;
-    hasher: BucketHasher;
-  }) {
-    this.catalog = parts.catalog;
-    this.shardMaps = parts.shardMaps;
-    this.shardMapWatcher = parts.shardMapWatcher;
-    this.nodes = parts.nodes;
-    this.monitor = parts.monitor;
-    this.gate = parts.gate;
-    this.access = new ShardAccess(this.nodes, this.monitor, parts.ownWrites, (shardId) => {
+  private constructor(
+    options: ResolvedGatewayOptions,
+    hooks: RuntimeHooks,
+    parts: { nodes: NodeDirectory; hasher: BucketHasher },
+  ) {
+    const { log } = hooks;
+    const { nodes, hasher } = parts;
+    this.#options = options;
+    this.#hooks = hooks;
+    this.nodes = nodes;
+    this.#database = new CatalogDatabase(options.catalog.url, options.pool, log);
+    this.#catalogStart = new CatalogStart((signal) => this.#startWithCatalog(signal), log);
+    this.catalog = new StartedCatalog(this.#database, this.#catalogStart);
+    this.shardMaps = new ShardMapStore(this.catalog);
+    this.shardMapWatcher = new ShardMapWatcher(new ShardMapStore(this.#database), { log });
+    this.catalog.onChange('shard_map', () => void this.shardMapWatcher.refresh());
+    this.monitor = new ReplicationMonitor(nodes, options.replication, log);
+    const isEverywhere = (position: ShardPosition): boolean => this.monitor.isEverywhere(position);
+    const floors = new ShardFloors(isEverywhere);
+    const ownWrites = new OwnWrites(isEverywhere, floors);
+    // A replica that has not replayed the migrations yet would fail every read of the new tables.
+    const holdToSchema = async (shardId: string): Promise<void> => {
+      floors.raise(await this.monitor.currentPosition(shardId));
+    };
+    // The catalog says which installation this is; the gate is started only then.
+    this.#plan = { installationId: '', ...planOf(options, nodes) };
+    this.gate = new SchemaGate(gatedShards(options), this.#plan, migrationOptions(hooks), holdToSchema, log);
+    this.access = new ShardAccess(nodes, this.monitor, ownWrites, floors, (shardId) => {
+      this.#catalogStart.assertDone();
       this.gate.assertServed(shardId);
     });
-    this.router = new Router(parts.hasher, () => this.shardMapWatcher.current());
-    this.gateway = new DataGateway(this.access, this.router, new IdMint());
+    this.router = new Router(hasher, () => {
+      this.#catalogStart.assertDone();
+      return this.shardMapWatcher.current();
+    });
+    this.gateway = new DataGateway(
+      this.access,
+      new CompiledFinds(this.access, nodes),
+      this.router,
+      new IdMint(),
+    );
   }
 
   /**
-   * Starts a gateway. The catalog must answer; shards and replicas that do not are served when they are
-   * back.
+   * Starts a gateway. It waits for the servers for a bounded time only. Those that are away are served when
+   * they are back; while the catalog is, calls fail with `catalog_unavailable`.
    *
-   * @throws CatalogUnavailableError when the catalog does not answer
-   * @throws ConfigurationError when options and installation do not fit together
+   * @throws ConfigurationError when options and installation do not fit together, as far as that is found at once
    */
   static async start(options: ResolvedGatewayOptions, hooks: RuntimeHooks): Promise<GatewayRuntime> {
-    const { log } = hooks;
     const hasher = await BucketHasher.create();
-    if (options.migrateOnStart && options.catalog.adminUrl !== undefined) {
-      const target = { adminUrl: options.catalog.adminUrl, gatewayRole: gatewayRoleOf(options.catalog.url) };
-      await migrateCatalog(target, migrationOptions(hooks));
-    }
-    const catalog = new CatalogDatabase(options.catalog.url, options.pool, log);
-    const shardMaps = new ShardMapStore(catalog);
-    const shardMapWatcher = new ShardMapWatcher(shardMaps, { log });
-    const nodes = await NodeDirectory.create(options.shards, options.pool, options.entities, log);
+    const nodes = await NodeDirectory.create(options.shards, options.pool, options.entities, hooks.log);
+    const runtime = new GatewayRuntime(options, hooks, { nodes, hasher });
     try {
-      const installationId = await installationOf(catalog);
-      await shardMaps.initialise(nodes.shardIds);
-      await shardMapWatcher.start();
-      shardMapWatcher.current().assertServedBy(nodes.shardIds);
-      catalog.onChange('shard_map', () => void shardMapWatcher.refresh());
-      await catalog.listen();
-      const plan = { installationId, ...planOf(options, nodes) };
-      const monitor = new ReplicationMonitor(nodes, options.replication.pollMs, log);
-      const ownWrites = new OwnWrites((position) => monitor.isEverywhere(position));
-      // A replica that has not replayed the migrations yet would fail every read of the new tables.
-      const holdToSchema = async (shardId: string): Promise<void> => {
-        ownWrites.raiseFloor(await monitor.currentPosition(shardId));
-      };
-      const gate = new SchemaGate(gatedShards(options), plan, migrationOptions(hooks), holdToSchema, log);
-      await gate.start();
-      await monitor.start();
-      for (const node of nodes.all()) void warnOverBudget(node, options, log);
-      return new GatewayRuntime({
-        catalog,
-        shardMaps,
-        shardMapWatcher,
-        nodes,
-        monitor,
-        ownWrites,
-        gate,
-        hasher,
-      });
+      const polling = runtime.monitor.start();
+      await runtime.#catalogStart.begin(CATALOG_PATIENCE_MS);
+      const serving = runtime.whenStarted.then(() => runtime.#serve());
+      if (runtime.isStarted) await settledWithin(Promise.all([serving, polling]), SHARDS_PATIENCE_MS);
+      return runtime;
     } catch (error) {
-      await shardMapWatcher.stop();
-      await nodes.close();
-      await catalog.close();
+      await runtime.close();
       throw error;
     }
   }
 
-  /** Ends all background work, then closes every connection, waiting for statements under way. */
-  async close(): Promise<void> {
+  /** Whether the catalog was there, and all right, at some time since the start: from then on calls are served. */
+  get isStarted(): boolean {
+    return this.#catalogStart.isDone;
+  }
+
+  /** Resolves when {@link isStarted} becomes true. */
+  get whenStarted(): Promise<void> {
+    return this.#catalogStart.done;
+  }
+
+  /** Why {@link isStarted} is not true yet. */
+  get notStartedBecause(): string | undefined {
+    return this.#catalogStart.reason;
+  }
+
+  /**
+   * Ends all background work, then closes every connection. Statements under way have 5 s to finish; what
+   * hangs then is cut off. May be called twice.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#catalogStart.stop();
     this.gate.stop();
     this.monitor.stop();
-    await this.shardMapWatcher.stop();
-    await this.nodes.close();
-    await this.catalog.close();
+    const closed = Promise.all([this.shardMapWatcher.stop(), this.nodes.close(), this.#database.close()]);
+    await settledWithin(closed, CLOSE_TIMEOUT_MS);
+    // A server that hangs does not answer a goodbye either, and its open sockets would keep the process.
+    for (const node of this.nodes.all()) node.cut();
+    await settledWithin(closed, CUT_TIMEOUT_MS);
+  }
+
+  /** Everything that the catalog is needed for once. It is run again from the beginning after a failure. */
+  async #startWithCatalog(signal: AbortSignal): Promise<void> {
+    // On connections that can be cut, unlike a migration's: a catalog that hangs is found out here.
+    await this.#database.query('SELECT 1');
+    await this.#migrateCatalog(signal);
+    this.#plan.installationId = await installationOf(this.#database);
+    this.#logInAsTenants();
+    const { shardIds } = this.nodes;
+    await new ShardMapStore(this.#database).initialise(shardIds);
+    await this.shardMapWatcher.start();
+    this.shardMapWatcher.current().assertServedBy(shardIds);
+    signal.throwIfAborted();
+  }
+
+  /** The names of the tenants' roles are made of the installation's id. */
+  #logInAsTenants(): void {
+    const { installationId } = this.#plan;
+    const { tenantSize: max, idleTimeoutMs: idleMs, ...pool } = this.#options.pool;
+    for (const node of this.nodes.all()) {
+      const { shardId } = node;
+      const primaryUrl = this.nodes.primary(shardId).url;
+      const credentials = new TenantCredentials({ installationId, shardId, primaryUrl });
+      const logins = new TenantConnections(
+        node,
+        credentials,
+        node,
+        { max, idleMs, ...pool },
+        this.#hooks.log,
+      );
+      node.useTenantLogins(logins);
+    }
+  }
+
+  async #migrateCatalog(signal: AbortSignal): Promise<void> {
+    const { migrateOnStart, catalog } = this.#options;
+    if (!migrateOnStart || catalog.adminUrl === undefined) return;
+    const target = { adminUrl: catalog.adminUrl, gatewayRole: gatewayRoleOf(catalog.url) };
+    const tooLate = AbortSignal.timeout(MIGRATION_PATIENCE_MS);
+    const migrated = migrateCatalog(target, {
+      ...migrationOptions(this.#hooks),
+      signal: AbortSignal.any([signal, tooLate]),
+    });
+    if (!(await settledWithin(migrated, MIGRATION_PATIENCE_MS))) throw new CatalogUnavailableError();
+    await migrated;
+  }
+
+  /** What begins when the catalog is there. Never rejects. */
+  async #serve(): Promise<void> {
+    const { log } = this.#hooks;
+    log.info({}, 'the catalog is there');
+    await Promise.all([this.#database.listen(), this.gate.start()]);
+    for (const node of this.nodes.all()) void warnOverBudget(node, this.#options, log);
   }
 }
 
@@ -134,12 +229,14 @@ function migrationOptions({ onMigration }: RuntimeHooks) {
   return onMigration === undefined ? {} : { onEvent: onMigration };
 }
 
+/** @throws ConfigurationError when there is no catalog in the database, or something else */
 async function installationOf(catalog: CatalogDatabase): Promise<string> {
-  const [row] = await catalog.query<{ installationId: string }>(INSTALLATION_SQL);
-  if (row === undefined) {
+  const installation = await readInstallation(catalog);
+  if (installation === undefined) {
     throw new ConfigurationError('The catalog is empty; run shardgate migrate with catalog.adminUrl first.');
   }
-  return row.installationId;
+  assertInstallation(installation, { ...installation, shardId: 'catalog' });
+  return installation.installationId;
 }
 
 /** Every node knows the same entities; the first one is asked. */

@@ -1,4 +1,5 @@
 import { In, type EntityManager, type FindOptionsWhere } from 'typeorm';
+import { ScopeConflictError } from '../common/gateway-error.js';
 import type { SqlRow } from '../common/sql-executor.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
 import type { RowOwner } from './row-owner.js';
@@ -16,19 +17,18 @@ export class GatewayTransaction {
   /** TypeORM's manager of this transaction, held to the tenant. */
   readonly manager: EntityManager;
   readonly #routing: RepositoryRouting;
-  readonly #noteCallersSql: () => void;
+  readonly #login: 'shared' | 'tenant';
 
-  /** @param noteCallersSql is called before the caller's own SQL runs */
   constructor(
     owner: RowOwner,
     manager: EntityManager,
     routing: RepositoryRouting,
-    noteCallersSql: () => void,
+    login: 'shared' | 'tenant',
   ) {
     this.owner = owner;
     this.manager = manager;
     this.#routing = routing;
-    this.#noteCallersSql = noteCallersSql;
+    this.#login = login;
   }
 
   /** The repository of an entity within this transaction, about the transaction's user. */
@@ -36,9 +36,17 @@ export class GatewayTransaction {
     return new ShardedRepository(entity, this.#routing, () => this.owner);
   }
 
-  /** One statement of the caller's own; row-level security holds it to the tenant. */
+  /**
+   * One statement of the caller's own; the server holds it to the tenant, by the login that it runs on.
+   *
+   * @throws ScopeConflictError in a transaction that was begun with `{ login: 'shared' }`
+   */
   async query<Row extends SqlRow = SqlRow>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
-    this.#noteCallersSql();
+    if (this.#login === 'shared') {
+      throw new ScopeConflictError(
+        "This transaction runs on the gateway's shared login, where no caller's SQL may run; leave out { login: 'shared' }.",
+      );
+    }
     const answer = await this.manager.query<Row[] | [Row[], number]>(sql, [...params]);
     // TypeORM answers UPDATE and DELETE with rows and count; here rows are rows.
     return Array.isArray(answer[0]) ? answer[0] : (answer as Row[]);

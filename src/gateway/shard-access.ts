@@ -2,13 +2,15 @@ import type { EntityManager } from 'typeorm';
 import { GatewayContext, type GatewayScope } from '../common/gateway-context.js';
 import { ShardUnavailableError } from '../common/gateway-error.js';
 import { laterPosition, type ShardPosition } from '../common/shard-position.js';
+import type { ConnectionSource, PooledConnection } from '../sharding/connections/connection-pool.js';
 import type { DatabaseNode } from '../sharding/connections/database-node.js';
 import { isConnectionFailure, sqlStateOf } from '../sharding/connections/failure.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import type { TenantSession } from '../sharding/connections/tenant-session.js';
 import type { OwnWrites } from '../sharding/replication/own-writes.js';
-import { chooseReplica } from '../sharding/replication/replica-choice.js';
 import type { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
+import { TenantLoginUnavailableError } from '../sharding/tenant-roles/tenant-login-unavailable-error.js';
+import type { ShardFloors } from '../sharding/replication/shard-floors.js';
 
 /** How one read may be answered. */
 export interface ReadOptions {
@@ -21,8 +23,8 @@ export interface ShardCall {
   readonly shardId: string;
   /** The user whose rows these are, when the call is about one user. */
   readonly userId?: string | undefined;
-  /** Whether the caller's own SQL ran in it; asked at the end of each transaction. */
-  readonly callersSql?: () => boolean;
+  /** The login that its statements run on: `tenant` for text that a caller wrote. Default: `shared`. */
+  readonly login?: 'shared' | 'tenant';
 }
 
 /** SQLSTATEs with which a replica cancels a read that stands in the way of replay: another node will do. */
@@ -38,6 +40,7 @@ export class ShardAccess {
   readonly #nodes: NodeDirectory;
   readonly #monitor: ReplicationMonitor;
   readonly #ownWrites: OwnWrites;
+  readonly #floors: ShardFloors;
   readonly #assertServed: (shardId: string) => void;
 
   /** @param assertServed throws for a shard that must not be served, as when its schema differs */
@@ -45,56 +48,83 @@ export class ShardAccess {
     nodes: NodeDirectory,
     monitor: ReplicationMonitor,
     ownWrites: OwnWrites,
+    floors: ShardFloors,
     assertServed: (shardId: string) => void,
   ) {
     this.#nodes = nodes;
     this.#monitor = monitor;
     this.#ownWrites = ownWrites;
+    this.#floors = floors;
     this.#assertServed = assertServed;
   }
 
   /**
-   * Runs a read on the replica that suits best, or on the primary. When a node fails under it, `run` is
-   * called again on the next one, at most once per node.
+   * Runs a read through TypeORM on the replica that suits best, or on the primary. When a node fails under
+   * it, `run` is called again on the next one, at most once per node.
    *
    * @throws ShardUnavailableError when no node of the shard answers
    */
-  async read<T>(
+  read<T>(
     call: ShardCall,
     run: (manager: EntityManager) => Promise<T>,
     options: ReadOptions = {},
   ): Promise<T> {
-    this.#assertServed(call.shardId);
+    const runOn = (node: DatabaseNode, scope: GatewayScope): Promise<T> =>
+      run(node.session(this.#readSession(scope, call)));
+    return this.readOn(call, runOn, options);
+  }
+
+  /** The same for a read that goes to the node itself. @see read */
+  async readOn<T>(
+    call: ShardCall,
+    run: (node: DatabaseNode, scope: GatewayScope) => Promise<T>,
+    options: ReadOptions = {},
+  ): Promise<T> {
+    const { shardId } = call;
+    this.#assertServed(shardId);
     const scope = GatewayContext.require();
-    const failed = new Set<string>();
+    let failed: Set<string> | undefined;
     let failure: unknown;
     for (let node = this.#chooseReader(call, scope, failed, options); node !== undefined;) {
       try {
-        const answer = await run(node.session(this.#readSession(scope, call)));
-        GatewayContext.trace()?.noteRead(call.shardId, node.role);
+        const answer = await run(node, scope);
+        GatewayContext.trace()?.noteRead(shardId, node.role);
+        if (node.role === 'replica') this.#monitor.noteSuccess(node.id);
         return answer;
       } catch (error) {
-        const conflict = node.role === 'replica' && STANDBY_CONFLICTS.has(sqlStateOf(error) ?? '');
-        if (!conflict && !isConnectionFailure(error)) throw error;
-        if (!conflict) this.#monitor.noteUnreachable(node.id);
+        if (!this.#isFaultOf(node, error)) throw error;
         failure = error;
+        failed ??= new Set();
         failed.add(node.id);
         node = this.#chooseReader(call, scope, failed, options);
       }
     }
-    throw new ShardUnavailableError(call.shardId, 'none of its nodes answers; try again shortly.', failure);
+    throw new ShardUnavailableError(shardId, 'none of its nodes answers; try again shortly.', failure);
   }
 
   /**
-   * An entity manager for reads that are issued later, by a query builder: the node is chosen now, and
-   * nothing is tried again elsewhere.
+   * An entity manager for reads that are issued later, by a query builder: a node is chosen when a statement
+   * needs a connection, and another one when that cannot be had. Once it runs it is not tried again.
    */
   readLater(call: ShardCall, options: ReadOptions = {}): EntityManager {
     this.#assertServed(call.shardId);
-    const scope = GatewayContext.require();
-    const node = this.#chooseReader(call, scope, new Set(), options) ?? this.#nodes.primary(call.shardId);
-    GatewayContext.trace()?.noteRead(call.shardId, node.role);
-    return node.session(this.#readSession(scope, call));
+    const session = this.#readSession(GatewayContext.require(), call);
+    const lenders = new WeakMap<PooledConnection, ConnectionSource>();
+    const source: ConnectionSource = {
+      acquire: () =>
+        this.readOn(
+          call,
+          async (node) => {
+            const lender = node.connections(session);
+            const connection = await lender.acquire();
+            lenders.set(connection, lender);
+            return connection;
+          },
+          options,
+        ),
+      release: (connection, broken) => lenders.get(connection)?.release(connection, broken),
+    };
+    return this.#nodes.primary(call.shardId).session(session, source);
   }
 
   /**
@@ -108,7 +138,7 @@ export class ShardAccess {
       tenantId: scope.tenantId,
       actor: scope.actor,
       access: 'write',
-      ...(call.callersSql !== undefined && { callersSql: call.callersSql }),
+      login: call.login ?? 'shared',
       onCommitted: this.#noteCommit(scope, call),
     });
   }
@@ -120,13 +150,19 @@ export class ShardAccess {
    * @throws ShardUnavailableError when the primary does not answer
    */
   async write<T>(call: ShardCall, run: (manager: EntityManager) => Promise<T>): Promise<T> {
+    const { shardId } = call;
+    const { state, reason } = this.#monitor.status(shardId);
+    // The next poll finds out when it is back; until then nobody needs to wait for it.
+    if (state === 'down') {
+      throw new ShardUnavailableError(shardId, `its primary ${reason ?? 'is away'}; try again shortly.`);
+    }
     try {
       return await run(this.writer(call));
     } catch (error) {
       if (!isConnectionFailure(error)) throw error;
-      this.#monitor.noteUnreachable(call.shardId);
+      this.#monitor.noteFailure(shardId);
       throw new ShardUnavailableError(
-        call.shardId,
+        shardId,
         'its primary does not answer. Whether a write was kept is unknown; repeat it with its idempotency key.',
         error,
       );
@@ -143,40 +179,50 @@ export class ShardAccess {
     };
   }
 
-  #readSession({ tenantId, actor }: GatewayScope, { callersSql }: ShardCall): TenantSession {
-    return { tenantId, actor, access: 'read', ...(callersSql !== undefined && { callersSql }) };
+  #readSession({ tenantId, actor }: GatewayScope, { login = 'shared' }: ShardCall): TenantSession {
+    return { tenantId, actor, access: 'read', login };
+  }
+
+  /** Whether another node may well answer what this one did not; the monitor is told if it is away. */
+  #isFaultOf(node: DatabaseNode, error: unknown): boolean {
+    if (isConnectionFailure(error)) {
+      this.#monitor.noteFailure(node.id);
+      return true;
+    }
+    if (node.role === 'primary') return false;
+    return error instanceof TenantLoginUnavailableError || STANDBY_CONFLICTS.has(sqlStateOf(error) ?? '');
   }
 
   /** The next node to try: a qualified replica, else the primary, else nothing. */
   #chooseReader(
     call: ShardCall,
     scope: GatewayScope,
-    failed: ReadonlySet<string>,
+    failed: ReadonlySet<string> | undefined,
     { from = 'replica' }: ReadOptions,
   ): DatabaseNode | undefined {
     const { shardId } = call;
-    const replicas = from === 'primary' ? [] : this.#nodes.replicas(shardId);
-    const candidates = replicas
-      .filter(({ id }) => !failed.has(id))
-      .map((node) => {
-        const { reachable, timeline, lsn } = this.#monitor.status(node.id);
-        return { id: node.id, healthy: reachable, timeline, replayedLsn: lsn, inUse: node.inUse, node };
-      });
-    const chosen = chooseReplica(candidates, this.#requiredPosition(call, scope), Math.random);
-    if (chosen !== undefined) return chosen.node;
-    return failed.has(shardId) ? undefined : this.#nodes.primary(shardId);
+    const replica =
+      from === 'primary'
+        ? undefined
+        : this.#monitor.pickReplica(shardId, this.#requiredPosition(call, scope), failed);
+    if (replica !== undefined) return replica;
+    const isAway = failed?.has(shardId) === true || this.#monitor.status(shardId).state === 'down';
+    return isAway ? undefined : this.#nodes.primary(shardId);
   }
 
   /** What a read must show at least: what a token asked for, what everybody is held to, and what the users concerned wrote. */
   #requiredPosition(call: ShardCall, scope: GatewayScope): ShardPosition | undefined {
     let required = GatewayContext.trace()?.requiredPosition(call.shardId);
-    const floor = this.#ownWrites.floor(call.shardId);
+    const floor = this.#floors.required(call.shardId);
     if (floor !== undefined) required = laterPosition(required, floor);
-    for (const userId of new Set([scope.userId, call.userId])) {
-      if (userId === undefined) continue;
-      const own = this.#ownWrites.required(scope.tenantId, userId, call.shardId);
-      if (own !== undefined) required = laterPosition(required, own);
-    }
-    return required;
+    const written = this.#ownPosition(call.shardId, scope.tenantId, scope.userId);
+    if (written !== undefined) required = laterPosition(required, written);
+    if (call.userId === scope.userId) return required;
+    const ofRows = this.#ownPosition(call.shardId, scope.tenantId, call.userId);
+    return ofRows === undefined ? required : laterPosition(required, ofRows);
+  }
+
+  #ownPosition(shardId: string, tenantId: string, userId: string | undefined): ShardPosition | undefined {
+    return userId === undefined ? undefined : this.#ownWrites.required(tenantId, userId, shardId);
   }
 }

@@ -15,6 +15,7 @@ import {
 } from 'typeorm';
 import { ScopeConflictError, ValidationError } from '../common/gateway-error.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
+import { isGatewayId } from '../sharding/topology/gateway-id.js';
 import type { IdMint } from '../sharding/topology/id-mint.js';
 import { type AllShardsRepository } from './all-shards-repository.js';
 import { stampOwner, type RowOwner } from './row-owner.js';
@@ -86,15 +87,16 @@ export class ShardedRepository<T extends ShardedEntity> {
     options: Omit<FindOneOptions<T>, 'where'> & ReadOptions = {},
   ): Promise<T | null> {
     const owner = this.#routing.ownerOfId(id);
-    const where = withTenant<T>({ id: id.toLowerCase() } as FindOptionsWhere<T>, owner);
-    return this.#routing
-      .channel(owner)
-      .read((manager) => manager.findOne(this.#entity, { ...options, where }), options);
+    const channel = this.#routing.channel(owner);
+    if (saysOnlyWhere(options)) return channel.findById(this.#entity, id.toLowerCase(), options);
+    const where = { id: id.toLowerCase() } as FindOptionsWhere<T>;
+    return channel.findOne(this.#entity, scoped({ ...options, where }, owner), options);
   }
 
   /** @see Repository.find */
-  find(options: FindManyOptions<T> & ReadOptions = {}): Promise<T[]> {
-    return this.#read((manager, owner) => manager.find(this.#entity, scoped(options, owner)), options);
+  async find(options: FindManyOptions<T> & ReadOptions = {}): Promise<T[]> {
+    const owner = this.#owner();
+    return this.#routing.channel(owner).find(this.#entity, scoped(options, owner), options);
   }
 
   /** @see Repository.findBy */
@@ -103,8 +105,12 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   /** @see Repository.findOne */
-  findOne(options: FindOneOptions<T> & ReadOptions): Promise<T | null> {
-    return this.#read((manager, owner) => manager.findOne(this.#entity, scoped(options, owner)), options);
+  async findOne(options: FindOneOptions<T> & ReadOptions): Promise<T | null> {
+    const owner = this.#owner();
+    const channel = this.#routing.channel(owner);
+    const id = saysOnlyWhere(options) ? onlyIdOf(options.where) : undefined;
+    if (id !== undefined) return channel.findById(this.#entity, id, options);
+    return channel.findOne(this.#entity, scoped(options, owner), options);
   }
 
   /** @see Repository.findOneBy */
@@ -130,15 +136,12 @@ export class ShardedRepository<T extends ShardedEntity> {
 
   /** @see Repository.findAndCount */
   findAndCount(options: FindManyOptions<T> & ReadOptions = {}): Promise<[T[], number]> {
-    return this.#read(
-      (manager, owner) => manager.findAndCount(this.#entity, scoped(options, owner)),
-      options,
-    );
+    return this.#read((manager, find) => manager.findAndCount(this.#entity, find), options);
   }
 
   /** @see Repository.count */
   count(options: FindManyOptions<T> & ReadOptions = {}): Promise<number> {
-    return this.#read((manager, owner) => manager.count(this.#entity, scoped(options, owner)), options);
+    return this.#read((manager, find) => manager.count(this.#entity, find), options);
   }
 
   /** @see Repository.countBy */
@@ -148,7 +151,7 @@ export class ShardedRepository<T extends ShardedEntity> {
 
   /** @see Repository.exists */
   exists(options: FindManyOptions<T> & ReadOptions = {}): Promise<boolean> {
-    return this.#read((manager, owner) => manager.exists(this.#entity, scoped(options, owner)), options);
+    return this.#read((manager, find) => manager.exists(this.#entity, find), options);
   }
 
   /** @see Repository.existsBy */
@@ -173,14 +176,14 @@ export class ShardedRepository<T extends ShardedEntity> {
     for (const row of listOf(rows)) stampOwner(row, owner, this.#routing.ids);
     return this.#routing
       .channel(owner)
-      .write((manager) => manager.save(this.#entity, rows as DeepPartial<T>, options));
+      .write((manager) => manager.save(this.#entity, rows as DeepPartial<T>, options), rows);
   }
 
   /** @see Repository.insert */
   async insert(rows: QueryDeepPartialEntity<T> | QueryDeepPartialEntity<T>[]): Promise<InsertResult> {
     const owner = this.#owner();
     for (const row of listOf(rows)) stampOwner(row, owner, this.#routing.ids);
-    return this.#routing.channel(owner).write((manager) => manager.insert(this.#entity, rows));
+    return this.#routing.channel(owner).write((manager) => manager.insert(this.#entity, rows), rows);
   }
 
   /**
@@ -194,7 +197,7 @@ export class ShardedRepository<T extends ShardedEntity> {
     const owner = this.#owner();
     for (const row of listOf(rows)) stampOwner(row, owner, this.#routing.ids);
     const paths = [...new Set(['tenantId', ...conflictPaths])];
-    return this.#routing.channel(owner).write((manager) => manager.upsert(this.#entity, rows, paths));
+    return this.#routing.channel(owner).write((manager) => manager.upsert(this.#entity, rows, paths), rows);
   }
 
   /** @see Repository.update @throws ScopeConflictError when it would change whose row it is */
@@ -203,7 +206,7 @@ export class ShardedRepository<T extends ShardedEntity> {
     if (fixed !== undefined) {
       throw new ScopeConflictError(`An update cannot change ${fixed}; leave it out.`);
     }
-    return this.#write(criteria, (manager, where) => manager.update(this.#entity, where, changes));
+    return this.#write(criteria, (manager, where) => manager.update(this.#entity, where, changes), changes);
   }
 
   /** @see Repository.delete */
@@ -246,24 +249,27 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   async #read<R>(
-    run: (manager: EntityManager, owner: RowOwner) => Promise<R>,
-    options: ReadOptions,
+    run: (manager: EntityManager, find: FindManyOptions<T>) => Promise<R>,
+    options: FindManyOptions<T> & ReadOptions,
   ): Promise<R> {
     const owner = this.#owner();
-    return this.#routing.channel(owner).read((manager) => run(manager, owner), options);
+    const find = scoped(options, owner);
+    return this.#routing.channel(owner).read((manager) => run(manager, find), find, options);
   }
 
   async #write<R>(
     criteria: RowCriteria<T>,
     run: (manager: EntityManager, where: FindOptionsWhere<T>[]) => Promise<R>,
+    changes?: QueryDeepPartialEntity<T>,
   ): Promise<R> {
     const owner = this.#owner();
     const where = criteriaWithTenant(criteria, owner);
-    return this.#routing.channel(owner).write((manager) => run(manager, where));
+    return this.#routing.channel(owner).write((manager) => run(manager, where), [criteria, changes]);
   }
 }
 
-function scoped<T extends ShardedEntity, O extends FindManyOptions<T>>(
+/** TypeORM's options alone, with the tenant in every alternative of the conditions. */
+function scoped<T extends ShardedEntity, O extends FindOneOptions<T>>(
   options: O & ReadOptions,
   owner: RowOwner,
 ): O {
@@ -271,7 +277,23 @@ function scoped<T extends ShardedEntity, O extends FindManyOptions<T>>(
   if (options.cache !== undefined && typeof options.cache !== 'boolean') {
     throw new ValidationError([{ path: 'cache', message: "TypeORM's cache option is not supported" }]);
   }
-  return { ...options, cache: false, where: withTenant(options.where, owner) };
+  const find: O & ReadOptions = { ...options, where: withTenant(options.where, owner) };
+  delete find.cache;
+  delete (find as { from?: unknown }).from;
+  return find;
+}
+
+/** Whether a find asks for nothing but rows that match: no order, relations, columns of its own. */
+function saysOnlyWhere(options: object): boolean {
+  return Object.keys(options).every((key) => key === 'where' || key === 'from' || key === 'cache');
+}
+
+/** The id that a find asks for when it asks for one row by its id and nothing else; in lower case. */
+function onlyIdOf<T extends ShardedEntity>(where: FindOneOptions<T>['where']): string | undefined {
+  if (where === undefined || Array.isArray(where)) return undefined;
+  const { id, ...others }: { readonly id?: unknown } = where;
+  const isPlain = typeof id === 'string' && isGatewayId(id) && Object.keys(others).length === 0;
+  return isPlain ? id.toLowerCase() : undefined;
 }
 
 function listOf(rows: object): readonly ObjectLiteral[] {

@@ -12,6 +12,7 @@ import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
 const POOL: PoolOptions = {
   size: 1,
   overflow: 1,
+  tenantSize: 2,
   acquireTimeoutMs: 200,
   connectTimeoutMs: 2_000,
   recycleMs: 3_600_000,
@@ -19,7 +20,7 @@ const POOL: PoolOptions = {
   statementTimeoutMs: 5_000,
   processes: 1,
 };
-const WRITER: TenantSession = { tenantId: 'acme', actor: "o'neil", access: 'write' };
+const WRITER: TenantSession = { tenantId: 'acme', actor: "o'neil", access: 'write', login: 'shared' };
 const BACKEND_PID = 'SELECT pg_backend_pid() AS pid';
 
 let url: string;
@@ -32,8 +33,11 @@ function poolWith(options: Partial<PoolOptions> = {}): ConnectionPool {
   return pool;
 }
 
-async function dataSourceWith(options: Partial<PoolOptions> = {}): Promise<NodeDataSource> {
-  return new NodeDataSource(poolWith(options), 'write', []).initialize();
+/** Sessions on a pool of their own. */
+async function dataSourceWith(options: Partial<PoolOptions> = {}) {
+  const pool = poolWith(options);
+  const dataSource = await new NodeDataSource(pool, () => pool, 'write', []).initialize();
+  return { createSession: (session: TenantSession) => dataSource.createSession(session, pool) };
 }
 
 async function pidOf(pool: ConnectionPool): Promise<unknown> {
@@ -133,7 +137,7 @@ describe('a tenant’s session', () => {
 
   it('wipes what a caller’s own SQL left in the session before anybody else gets the connection', async () => {
     const dataSource = await dataSourceWith({ overflow: 0 });
-    const callers = dataSource.createSession({ ...WRITER, callersSql: () => true });
+    const callers = dataSource.createSession({ ...WRITER, login: 'tenant' });
     await callers.query(`SET search_path = pg_catalog`);
     await callers.query(`CREATE TEMPORARY TABLE left_behind (x int)`);
     const next = dataSource.createSession(WRITER);

@@ -8,11 +8,15 @@ import { migrateShards } from '../../src/sharding/migrations/migrator.js';
 import { CreateShardTables1763800000000 } from '../../src/sharding/migrations/system/create-shard-tables.js';
 import { SYSTEM_TABLES } from '../../src/sharding/migrations/system/system-tables.js';
 import { OwnWrites } from '../../src/sharding/replication/own-writes.js';
+import { REPLICATION_DEFAULTS } from '../../src/sharding/replication/replication-options.js';
+import { ShardFloors } from '../../src/sharding/replication/shard-floors.js';
+import type { ShardPosition } from '../../src/common/shard-position.js';
 import { ReplicationMonitor } from '../../src/sharding/replication/replication-monitor.js';
 import { Router } from '../../src/sharding/routing/router.js';
 import { BucketHasher } from '../../src/sharding/topology/bucket.js';
 import { IdMint } from '../../src/sharding/topology/id-mint.js';
 import { ShardMap } from '../../src/sharding/topology/shard-map.js';
+import { eventually } from '../support/eventually.js';
 import { sharedCluster } from '../support/cluster.js';
 import { LOOKUP_INDEX, TestProcess, type ProcessOptions } from './unique-lookup-process.js';
 
@@ -38,6 +42,7 @@ const INSERT_ROW_SQL = `
 const POOL = {
   size: 12,
   overflow: 4,
+  tenantSize: 2,
   acquireTimeoutMs: 10_000,
   connectTimeoutMs: 5_000,
   recycleMs: 3_600_000,
@@ -76,9 +81,11 @@ export class LookupWorld {
     this.#nodes = nodes;
     this.router = router;
     this.#admins = admins;
-    this.#monitor = new ReplicationMonitor(nodes, 50, SILENT_LOG);
-    const ownWrites = new OwnWrites((position) => this.#monitor.isEverywhere(position));
-    this.access = new ShardAccess(nodes, this.#monitor, ownWrites, () => undefined);
+    this.#monitor = new ReplicationMonitor(nodes, { ...REPLICATION_DEFAULTS, pollMs: 50 }, SILENT_LOG);
+    const isEverywhere = (position: ShardPosition): boolean => this.#monitor.isEverywhere(position);
+    const floors = new ShardFloors(isEverywhere);
+    const ownWrites = new OwnWrites(isEverywhere, floors);
+    this.access = new ShardAccess(nodes, this.#monitor, ownWrites, floors, () => undefined);
   }
 
   static async create(): Promise<LookupWorld> {
@@ -163,18 +170,15 @@ export class LookupWorld {
 
   /** Resolves when every replica has replayed what its primary has written. */
   async untilReplicasCaughtUp(): Promise<void> {
-    const caughtUp = async (): Promise<boolean> => {
-      await Promise.all(this.#nodes.all().map((node) => this.#monitor.poll(node)));
-      return this.#nodes.shardIds.every((shardId) => {
-        const { timeline, lsn } = this.#monitor.status(shardId);
-        return this.#monitor.isEverywhere({ shardId, timeline, lsn });
-      });
-    };
-    while (!(await caughtUp())) await new Promise((resolve) => setTimeout(resolve, 20));
+    const shardIds = this.#nodes.shardIds;
+    const written = await Promise.all(shardIds.map((shardId) => this.#monitor.currentPosition(shardId)));
+    await eventually('every replica has replayed it', () =>
+      written.every((position) => this.#monitor.isEverywhere(position)),
+    );
   }
 
   async close(): Promise<void> {
-    this.#monitor.stop();
+    await this.#monitor.stop();
     await this.#nodes.close();
     for (const admin of this.#admins) {
       const { database } = admin;

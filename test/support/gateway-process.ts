@@ -24,6 +24,8 @@ export interface GatewayProcessOptions {
   readonly args?: readonly string[];
   /** Further environment; undefined takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What to wait for: by default that it is ready; `live` where servers are away that it needs to be so. */
+  readonly until?: 'live' | 'ready';
 }
 
 /** How a command ended. */
@@ -60,7 +62,7 @@ export class GatewayProcess {
     this.#output = output;
   }
 
-  /** Starts one and waits until it is ready. Needs `npm run build` before. */
+  /** Starts one and waits until it is ready, or live. Needs `npm run build` before. */
   static async start(options: GatewayProcessOptions = {}): Promise<GatewayProcess> {
     const port = await freePort();
     const child = spawnCli(['start', '--port', String(port), ...(options.args ?? [])], options);
@@ -71,9 +73,10 @@ export class GatewayProcess {
       throw new Error(`The gateway ended before it was ready:\n${gateway.stderr}`);
     });
     // What it prints comes after everything else of its start.
+    const { until = 'ready' } = options;
     const ready = eventually(
-      'the gateway is ready',
-      async () => (await fetch(`${gateway.url}/health/ready`)).ok && gateway.stdout.includes('Ctrl-C'),
+      `the gateway is ${until}`,
+      async () => (await fetch(`${gateway.url}/health/${until}`)).ok && gateway.stdout.includes('Ctrl-C'),
       READY_TIMEOUT_MS,
     );
     ready.catch(() => undefined);

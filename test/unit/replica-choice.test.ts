@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { chooseReplica, type ReplicaCandidate } from '../../src/sharding/replication/replica-choice.js';
 
 function replica(id: string, fields: Partial<ReplicaCandidate> = {}): ReplicaCandidate {
-  return { id, healthy: true, timeline: 1, replayedLsn: 100n, inUse: 0, ...fields };
+  return { id, reason: undefined, timeline: 1, lsn: 100n, inUse: 0, ...fields };
 }
 
 /** Gives these numbers one after the other. */
@@ -11,45 +11,56 @@ function dice(...rolls: number[]): () => number {
 }
 
 describe('the choice of a replica', () => {
-  it('finds none when there is none, or none is healthy', () => {
+  it('finds none when there is none, or all are out', () => {
     const none: ReplicaCandidate[] = [];
-    expect(chooseReplica(none, undefined, dice(0))).toBeUndefined();
-    expect(chooseReplica([replica('a', { healthy: false })], undefined, dice(0))).toBeUndefined();
+    expect(chooseReplica(none, undefined, undefined, dice(0))).toBeUndefined();
+    const out = [replica('a', { reason: 'lagging' }), replica('b', { reason: 'breaker open' })];
+    expect(chooseReplica(out, undefined, undefined, dice(0))).toBeUndefined();
+  });
+
+  it('takes none under which this read failed already', () => {
+    const candidates = [replica('a'), replica('b', { inUse: 9 })];
+    expect(chooseReplica(candidates, undefined, new Set(['a']), dice(0))?.id).toBe('b');
+    expect(chooseReplica(candidates, undefined, new Set(['a', 'b']), dice(0))).toBeUndefined();
   });
 
   it('takes only a replica that has replayed what the read must show', () => {
-    const candidates = [replica('behind', { replayedLsn: 99n }), replica('there', { inUse: 9 })];
+    const candidates = [replica('behind', { lsn: 99n }), replica('there', { inUse: 9 })];
     const required = { timeline: 1, lsn: 100n };
-    expect(chooseReplica(candidates, required, dice(0, 0))?.id).toBe('there');
-    expect(chooseReplica(candidates, { timeline: 1, lsn: 101n }, dice(0, 0))).toBeUndefined();
+    expect(chooseReplica(candidates, required, undefined, dice(0, 0))?.id).toBe('there');
+    expect(chooseReplica(candidates, { timeline: 1, lsn: 101n }, undefined, dice(0, 0))).toBeUndefined();
   });
 
   it('takes none of another timeline, however far it is', () => {
-    const candidates = [
-      replica('old', { replayedLsn: 999n }),
-      replica('new', { timeline: 3, replayedLsn: 999n }),
-    ];
-    expect(chooseReplica(candidates, { timeline: 2, lsn: 1n }, dice(0, 0))).toBeUndefined();
+    const candidates = [replica('old', { lsn: 999n }), replica('new', { timeline: 3, lsn: 999n })];
+    expect(chooseReplica(candidates, { timeline: 2, lsn: 1n }, undefined, dice(0, 0))).toBeUndefined();
   });
 
   it('takes the less busy of the two that were drawn, not the idlest of all', () => {
     const candidates = [replica('a', { inUse: 5 }), replica('b', { inUse: 3 }), replica('c', { inUse: 0 })];
-    expect(chooseReplica(candidates, undefined, dice(0, 0))?.id).toBe('b');
-    expect(chooseReplica(candidates, undefined, dice(0, 0.99))?.id).toBe('c');
+    expect(chooseReplica(candidates, undefined, undefined, dice(0, 0))?.id).toBe('b');
+    expect(chooseReplica(candidates, undefined, undefined, dice(0, 0.99))?.id).toBe('c');
   });
 
-  it('draws two different ones, each pair sometimes', () => {
-    const candidates = [replica('a', { inUse: 2 }), replica('b', { inUse: 1 }), replica('c', { inUse: 0 })];
+  it('draws two different ones, each pair sometimes, and only from those that qualify', () => {
+    const candidates = [
+      replica('out', { reason: 'does not answer' }),
+      replica('a', { inUse: 2 }),
+      replica('b', { inUse: 1 }),
+      replica('behind', { lsn: 1n }),
+      replica('c', { inUse: 0 }),
+    ];
+    const required = { timeline: 1, lsn: 100n };
     const chosen = [0, 0.4, 0.8].flatMap((first) =>
-      [0, 0.6].map((second) => chooseReplica(candidates, undefined, dice(first, second))?.id),
+      [0, 0.6].map((second) => chooseReplica(candidates, required, undefined, dice(first, second))?.id),
     );
     // The busiest is never chosen, because it is never drawn against itself.
     expect(chosen.sort()).toEqual(['b', 'b', 'c', 'c', 'c', 'c']);
   });
 
-  it('spreads reads over replicas that are equally busy', () => {
+  it('gives either of two that are equally busy', () => {
     const candidates = [replica('a'), replica('b')];
-    const chosen = [0, 0.5].map((first) => chooseReplica(candidates, undefined, dice(first, 0))?.id);
+    const chosen = [0, 0.5].map((roll) => chooseReplica(candidates, undefined, undefined, dice(roll, 0))?.id);
     expect(chosen).toEqual(['a', 'b']);
   });
 });

@@ -166,7 +166,7 @@ class OneCreation {
   }
 
   #inTransaction<T>(run: (tx: GatewayTransaction) => Promise<T>): Promise<T> {
-    return this.#gateway.transaction({ userId: this.#userId }, run);
+    return this.#gateway.transaction({ userId: this.#userId, login: 'shared' }, run);
   }
 
   #keyScope({ owner }: GatewayTransaction) {

@@ -59,7 +59,7 @@ export class AccountStatuses {
    */
   async set(id: string, status: AccountStatus, expectedVersion?: number): Promise<AccountView> {
     if (!isGatewayId(id)) throw accountNotFound();
-    const [outcome] = await this.#gateway.transactionOnRow(id, (tx) =>
+    const [outcome] = await this.#gateway.transactionOnRow(id, { login: 'shared' }, (tx) =>
       changeStatuses(tx, [{ id: id.toLowerCase(), status }], expectedVersion?.toString()),
     );
     if (outcome === undefined) throw accountNotFound();
@@ -84,7 +84,9 @@ export class AccountStatuses {
     const work = async (chunk: readonly StatusChange[]): Promise<void> => {
       const [first] = chunk;
       if (first === undefined) return;
-      const outcomes = await this.#gateway.transactionOnRow(first.id, (tx) => changeStatuses(tx, chunk));
+      const outcomes = await this.#gateway.transactionOnRow(first.id, { login: 'shared' }, (tx) =>
+        changeStatuses(tx, chunk),
+      );
       for (const [index, outcome] of outcomes.entries()) {
         if ('account' in outcome) updated += 1;
         else failed.push({ id: chunk[index]?.id ?? '', code: outcome.error.code });

@@ -2,10 +2,11 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { settledWithin } from '../../common/settled-within.js';
 import { GatewayRuntime } from '../../gateway/gateway-runtime.js';
 import { PublicRoute } from '../http/route-decorators.js';
-import { ShardStates, type NodeState } from '../shards/shard-states.js';
-import { judgeReadiness, type Readiness } from './readiness.js';
+import { ShardStates } from '../shards/shard-states.js';
+import { judgeReadiness, type CatalogHealth, type Readiness } from './readiness.js';
 
 /** A probe must not wait as long as a request may. */
 const CATALOG_TIMEOUT_MS = 2_000;
@@ -13,7 +14,10 @@ const CATALOG_TIMEOUT_MS = 2_000;
 const liveSchema = z.object({ status: z.literal('ok') });
 const readinessSchema = z.object({
   status: z.enum(['ok', 'degraded', 'unavailable']),
-  catalog: z.object({ state: z.enum(['up', 'down']) }),
+  catalog: z.object({
+    state: z.enum(['up', 'down']),
+    reason: z.string().optional().meta({ description: 'Why the gateway has not started with it yet' }),
+  }),
   shards: z.array(
     z.object({
       id: z.string(),
@@ -55,24 +59,19 @@ export class HealthController {
   })
   @ApiResponse({ status: 503, description: 'It cannot serve', standardSchema: readinessSchema })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
-    const readiness = judgeReadiness(await this.#catalogState(), this.#states.list());
+    const readiness = judgeReadiness(await this.#catalog(), this.#states.health());
     void reply.status(readiness.status === 'unavailable' ? 503 : 200).header('cache-control', 'no-store');
     return readiness;
   }
 
-  async #catalogState(): Promise<NodeState> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<NodeState>((resolve) => {
-      timer = setTimeout(resolve, CATALOG_TIMEOUT_MS, 'down');
-    });
-    const answer = this.#runtime.catalog.query('select 1').then(
-      (): NodeState => 'up',
-      (): NodeState => 'down',
+  async #catalog(): Promise<CatalogHealth> {
+    const reason = this.#runtime.notStartedBecause;
+    if (reason !== undefined) return { state: 'down', reason };
+    const isUp = this.#runtime.catalog.query('select 1').then(
+      () => true,
+      () => false,
     );
-    try {
-      return await Promise.race([answer, tooLate]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const inTime = await settledWithin(isUp, CATALOG_TIMEOUT_MS);
+    return { state: inTime && (await isUp) ? 'up' : 'down' };
   }
 }

@@ -1,10 +1,17 @@
-import type { NodeState, ShardView } from '../shards/shard-states.js';
+import type { NodeState, ShardHealth } from '../shards/shard-states.js';
+
+/** What is known of the catalog. */
+export interface CatalogHealth {
+  readonly state: NodeState;
+  /** Why the gateway has not started with it yet. */
+  readonly reason?: string;
+}
 
 /** Whether this process can serve, and what is missing. */
 export interface Readiness {
   /** `degraded`: it serves, but a server is away. `unavailable`: the catalog or every shard is. */
   readonly status: 'ok' | 'degraded' | 'unavailable';
-  readonly catalog: { readonly state: NodeState };
+  readonly catalog: CatalogHealth;
   readonly shards: readonly {
     readonly id: string;
     /** `down`: no writes reach it. `degraded`: a replica is away. */
@@ -14,17 +21,17 @@ export interface Readiness {
 }
 
 /** Judges from what is known of the catalog and of each shard. */
-export function judgeReadiness(catalog: NodeState, shards: readonly ShardView[]): Readiness {
+export function judgeReadiness(catalog: CatalogHealth, shards: readonly ShardHealth[]): Readiness {
   const judged = shards.map(({ id, reason, ...shard }) => ({
     id,
     state: stateOf(shard),
     ...(reason !== undefined && { reason }),
   }));
-  const isAway = catalog === 'down' || judged.every(({ state }) => state === 'down');
+  const isAway = catalog.state === 'down' || judged.every(({ state }) => state === 'down');
   const isWhole = judged.every(({ state }) => state === 'up');
   return {
     status: isAway ? 'unavailable' : isWhole ? 'ok' : 'degraded',
-    catalog: { state: catalog },
+    catalog,
     shards: judged,
   };
 }
@@ -33,7 +40,7 @@ function stateOf({
   served,
   primary,
   replicas,
-}: Pick<ShardView, 'served' | 'primary' | 'replicas'>): 'up' | 'degraded' | 'down' {
+}: Omit<ShardHealth, 'id' | 'reason'>): 'up' | 'degraded' | 'down' {
   if (!served || primary.state === 'down') return 'down';
   return replicas.every(({ state }) => state === 'up') ? 'up' : 'degraded';
 }

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { serveOpenApi } from './openapi.js';
 import { sendProblem } from './problem.filter.js';
 import { refuseConnection } from './refuse-connection.js';
+import { refuseExpectation } from './refuse-expectation.js';
 import { logRequests } from './request-log.js';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -50,6 +51,7 @@ export async function createHttpApplication({
   // JSON is all that this service reads; text would only fail later, and less clearly.
   fastify.removeContentTypeParser('text/plain');
   logRequests(fastify);
+  fastify.server.on('checkExpectation', refuseExpectation);
   const options: Partial<NestApplicationOptions> = {
     logger: nestLoggerOf(log),
     bodyParser: false,

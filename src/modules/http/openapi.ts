@@ -1,6 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-import { problemSchema } from './problem.js';
+import { ERROR_CODES, type ErrorCode } from '../../common/error-codes.js';
+import { PROBLEM_MEDIA_TYPE, problemSchema } from './problem.js';
 import { SECURITY_SCHEMES } from './route-decorators.js';
 
 /** Serves the OpenAPI document at `/openapi.json` and Swagger UI, all of it from this process, at `/docs`. */
@@ -27,6 +28,7 @@ function describeApi(app: NestFastifyApplication, version: string): OpenAPIObjec
   for (const path of Object.values(document.paths)) {
     for (const operation of [path.get, path.post, path.patch, path.delete]) {
       if (operation?.parameters !== undefined) operation.parameters = mergeParameters(operation.parameters);
+      if (operation?.requestBody !== undefined) Object.assign(operation.responses, BODY_PROBLEMS);
     }
   }
   const problem = problemSchema['~standard'].jsonSchema.output({ target: 'openapi-3.0' });
@@ -36,6 +38,17 @@ function describeApi(app: NestFastifyApplication, version: string): OpenAPIObjec
   };
   return document;
 }
+
+/** What the reader of bodies refuses with, before a route is asked. */
+const BODY_PROBLEMS = Object.fromEntries(
+  (['payload_too_large', 'unsupported_media_type'] satisfies ErrorCode[]).map((code) => [
+    ERROR_CODES[code].status,
+    {
+      description: code,
+      content: { [PROBLEM_MEDIA_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+    },
+  ]),
+);
 
 type Parameters = NonNullable<NonNullable<OpenAPIObject['paths'][string]['get']>['parameters']>;
 

@@ -41,6 +41,10 @@ const DETAIL_OF_STATUS: Readonly<Record<number, readonly [ErrorCode, string]>> =
   413: ['payload_too_large', 'The body is larger than this service accepts; send less at once.'],
   414: ['validation_failed', 'The address is too long.'],
   415: ['unsupported_media_type', 'Send the body as application/json.'],
+  417: [
+    'validation_failed',
+    'Nothing but 100-continue can be expected here; leave the header Expect out, or send that.',
+  ],
   431: ['validation_failed', 'The request headers are too large; send fewer or shorter ones.'],
   503: ['overloaded', 'The service is shutting down; send the request again, to another process.'],
 };

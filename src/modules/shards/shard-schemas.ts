@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { listSchema, tenantIdSchema, userIdSchema } from '../http/schemas.js';
 
-const stateSchema = z.enum(['up', 'down']);
+const whyOutSchema = z
+  .string()
+  .optional()
+  .meta({ description: 'Why it is out of use', example: 'does not answer' });
 
 /** All shards, on one page. */
 export const shardListSchema = listSchema(
@@ -9,11 +12,12 @@ export const shardListSchema = listSchema(
     id: z.string().meta({ example: 's0' }),
     served: z.boolean(),
     reason: z.string().optional().meta({ description: 'Why it is not served' }),
-    primary: z.object({ state: stateSchema }),
+    primary: z.object({ state: z.enum(['up', 'down']), reason: whyOutSchema }),
     replicas: z.array(
       z.object({
         id: z.string().meta({ example: 's0.r1' }),
-        state: stateSchema,
+        state: z.enum(['up', 'lagging', 'down']),
+        reason: whyOutSchema,
         lagBytes: z.int().nullable(),
         lagMs: z.int().nullable(),
       }),

@@ -4,25 +4,42 @@ import { GatewayRuntime } from '../../gateway/gateway-runtime.js';
 /** Whether a server answers this process. */
 export type NodeState = 'up' | 'down';
 
+/** `lagging`: it answers, but is too far behind to be read from. */
+type ReplicaState = NodeState | 'lagging';
+
 /** One replica, as this process sees it. */
 export interface ReplicaView {
   readonly id: string;
-  readonly state: NodeState;
+  /** Reads go to it when it is `up`. */
+  readonly state: ReplicaState;
+  /** Why no reads go to it. */
+  readonly reason?: string;
   /** Bytes of write-ahead log that it is behind its primary; null while that is not known. */
   readonly lagBytes: number | null;
-  /** Age of the last transaction that it replayed, 0 when nothing is left to replay; null while not known. */
+  /** How long ago its primary wrote what it has not replayed, 0 when it has all; null while not known. */
   readonly lagMs: number | null;
 }
 
-/** One shard, as this process sees it. */
-export interface ShardView {
+/** What a replica is out for that time alone can mend. */
+const LAGGING: ReadonlySet<string | undefined> = new Set(['lagging', 'catching up']);
+
+/** Whether one shard can serve, as this process sees it. */
+export interface ShardHealth {
   readonly id: string;
   /** False while its schema is not what this release expects: then no call reaches it. */
   readonly served: boolean;
   /** Why it is not served. */
   readonly reason?: string;
-  readonly primary: { readonly state: NodeState };
+  readonly primary: {
+    readonly state: NodeState;
+    /** Why no writes go to it. */
+    readonly reason?: string;
+  };
   readonly replicas: readonly ReplicaView[];
+}
+
+/** One shard, as this process sees it. */
+export interface ShardView extends ShardHealth {
   /** How many of the 4,096 buckets it holds. */
   readonly buckets: number;
 }
@@ -36,37 +53,47 @@ export class ShardStates {
     this.#runtime = runtime;
   }
 
-  /** Every configured shard, in the order of the configuration. */
+  /**
+   * Every configured shard, in the order of the configuration.
+   *
+   * @throws CatalogUnavailableError before the shard map is known
+   */
   list(): ShardView[] {
-    const { nodes, shardMapWatcher, gate } = this.#runtime;
-    const map = shardMapWatcher.current();
+    const map = this.#runtime.shardMapWatcher.current();
+    return this.health().map((health) => ({ ...health, buckets: map.bucketsOf(health.id).length }));
+  }
+
+  /** The same but for what the shard map says: known from the start, also while the catalog is away. */
+  health(): ShardHealth[] {
+    const { nodes, gate } = this.#runtime;
     return nodes.shardIds.map((id) => {
       const reason = gate.closedBecause(id);
       return {
         id,
         served: reason === undefined,
         ...(reason !== undefined && { reason }),
-        primary: { state: this.#stateOf(id) },
+        primary: this.#primaryOf(id),
         replicas: this.#replicasOf(id),
-        buckets: map.bucketsOf(id).length,
       };
     });
+  }
+
+  #primaryOf(shardId: string): ShardView['primary'] {
+    const { reason } = this.#runtime.monitor.status(shardId);
+    return reason === undefined ? { state: 'up' } : { state: 'down', reason };
   }
 
   #replicasOf(shardId: string): ReplicaView[] {
     const { nodes, monitor } = this.#runtime;
-    return nodes.replicas(shardId).map((replica) => {
-      const lagBytes = monitor.lagBytes(replica);
+    return nodes.replicas(shardId).map(({ id }) => {
+      const { reason, lagBytes, lagMs } = monitor.status(id);
       return {
-        id: replica.id,
-        state: this.#stateOf(replica.id),
-        lagBytes: lagBytes === undefined ? null : Number(lagBytes),
-        lagMs: monitor.status(replica.id).lagMs ?? null,
+        id,
+        state: reason === undefined ? 'up' : LAGGING.has(reason) ? 'lagging' : 'down',
+        ...(reason !== undefined && { reason }),
+        lagBytes: lagBytes ?? null,
+        lagMs: lagMs ?? null,
       };
     });
-  }
-
-  #stateOf(nodeId: string): NodeState {
-    return this.#runtime.monitor.status(nodeId).reachable ? 'up' : 'down';
   }
 }

@@ -1,3 +1,4 @@
+import { GatewayError } from '../../common/gateway-error.js';
 import type { Log } from '../../common/log.js';
 import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
 import { hashSecret, isSameHash, parseApiKey, type ParsedApiKey } from './api-key.js';
@@ -17,8 +18,8 @@ export interface TenantDirectoryOptions {
    */
   readonly operatorKey?: string | undefined;
   /**
-   * Brings the shard map up to date. Awaited before a dedicated tenant is seen for the first time: under an
-   * older map its rows would be written to the wrong shards.
+   * Brings the shard map up to date, or rejects. Awaited before a dedicated tenant is seen for the first
+   * time: under an older map its rows would be written to the wrong shards.
    */
   readonly refreshShardMap: () => Promise<void>;
   /** How often to look, in case a notice was lost; 5 s by default. */
@@ -68,16 +69,30 @@ export class TenantDirectory {
     this.#operatorHash = options.operatorKey === undefined ? undefined : hashSecret(options.operatorKey);
   }
 
-  /** Loads everything, then keeps looking. @throws CatalogUnavailableError when the first load fails */
+  /**
+   * Loads everything, then keeps looking. While the catalog is away nobody is known, and `authenticate` says
+   * why; when it is back the next look finds everything.
+   *
+   * @throws whatever else the first load fails with
+   */
   async start(): Promise<void> {
-    await this.refresh();
     this.#poll = setInterval(() => {
-      this.refresh().catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : 'unknown';
-        this.#options.log.warn({ reason }, 'tenants could not be refreshed; the last known ones hold');
-      });
+      this.refreshSoon();
     }, this.#options.pollIntervalMs ?? DEFAULT_POLL_INTERVAL_MS);
     this.#poll.unref();
+    try {
+      await this.refresh();
+    } catch (error) {
+      if (!isCatalogAway(error)) throw error;
+      this.#warn(error, 'tenants are not known yet; they are loaded when the catalog is there');
+    }
+  }
+
+  /** Loads everything anew in the background; a failure goes to the log. */
+  refreshSoon(): void {
+    this.refresh().catch((error: unknown) => {
+      this.#warn(error, 'tenants could not be refreshed; the last known ones hold');
+    });
   }
 
   /** Stops looking; what is known stays. */
@@ -131,6 +146,11 @@ export class TenantDirectory {
     return this.#match(parsed);
   }
 
+  #warn(error: unknown, message: string): void {
+    const reason = error instanceof GatewayError ? error.message : 'unknown';
+    this.#options.log.warn({ reason }, message);
+  }
+
   #match({ keyId, secretHash }: ParsedApiKey): Authentication | undefined {
     const known = this.#snapshot.keys.get(keyId);
     if (known === undefined || !isSameHash(known.secretHash, secretHash)) return undefined;
@@ -166,4 +186,8 @@ export class TenantDirectory {
       keys: new Map(keys.map((key) => [key.id, key])),
     };
   }
+}
+
+function isCatalogAway(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === 'catalog_unavailable';
 }

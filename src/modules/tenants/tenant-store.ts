@@ -85,9 +85,11 @@ const REVOKE_KEY_SQL = `
   returning id
 `;
 
+/** A row comes back also when it is the one of an earlier attempt whose answer was lost. */
 const INSERT_OPERATOR_KEY_SQL = `
-  insert into shardgate.api_keys (id, tenant_id, secret_hash) values ($1, null, $2)
-  on conflict (id) do nothing
+  insert into shardgate.api_keys as known (id, tenant_id, secret_hash) values ($1, null, $2)
+  on conflict (id) do update set secret_hash = excluded.secret_hash
+    where known.secret_hash = excluded.secret_hash
   returning id
 `;
 
@@ -97,6 +99,7 @@ export class TenantStore {
   readonly #shardMaps: ShardMapStore;
   readonly #shardIds: ReadonlySet<string>;
   readonly #mint: (keyId?: string) => MintedApiKey;
+  #firstOperatorKey: MintedApiKey | undefined;
 
   /** @param shardIds the configured shards, on which a dedicated tenant may be placed */
   constructor(
@@ -168,13 +171,16 @@ export class TenantStore {
   }
 
   /**
-   * Makes the operator's key at the first start of all.
+   * Makes the operator's key at the first start of all. After a failure it is to be called again, on this
+   * object: the key may have been made although the answer did not come.
    *
    * @returns the key in clear if this call made it; undefined when there was one, also a revoked one
    */
   async ensureOperatorKey(): Promise<string | undefined> {
-    const minted = this.#mint(FIRST_OPERATOR_KEY_ID);
+    this.#firstOperatorKey ??= this.#mint(FIRST_OPERATOR_KEY_ID);
+    const minted = this.#firstOperatorKey;
     const made = await this.#catalog.query(INSERT_OPERATOR_KEY_SQL, [minted.keyId, minted.secretHash]);
+    this.#firstOperatorKey = undefined;
     return made.length === 1 ? minted.key : undefined;
   }
 

@@ -1,5 +1,4 @@
 import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
-import type { Log } from '../../common/log.js';
 import { GatewayRuntime } from '../../gateway/gateway-runtime.js';
 import { SERVICE_SETTINGS, type ServiceSettings } from '../service-settings.js';
 import { TenantDirectory } from './tenant-directory.js';
@@ -38,7 +37,7 @@ export class TenantsModule implements OnApplicationShutdown {
   }
 }
 
-/** Started here, so that the first request finds every tenant known. */
+/** Started here, so that the first request finds every tenant known, unless the catalog is away. */
 async function startDirectory(
   { catalog, shardMapWatcher }: GatewayRuntime,
   { log, operatorKey }: ServiceSettings,
@@ -46,18 +45,11 @@ async function startDirectory(
   const directory = new TenantDirectory(catalog, {
     log,
     operatorKey,
-    refreshShardMap: () => shardMapWatcher.refresh(),
+    refreshShardMap: () => shardMapWatcher.reload(),
   });
   catalog.onChange('tenants', () => {
-    refreshSoon(directory, log);
+    directory.refreshSoon();
   });
   await directory.start();
   return directory;
-}
-
-function refreshSoon(directory: TenantDirectory, log: Log): void {
-  directory.refresh().catch((error: unknown) => {
-    const reason = error instanceof Error ? error.name : 'unknown';
-    log.warn({ reason }, 'tenants could not be refreshed; the last known ones hold');
-  });
 }

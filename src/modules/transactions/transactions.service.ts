@@ -129,9 +129,9 @@ export class TransactionsService {
   /** With a user in scope on that user's shard, where an account of somebody else is simply not found. */
   async #onShardOf<T>(accountId: string, run: (tx: GatewayTransaction) => Promise<T>): Promise<T> {
     const { userId } = GatewayContext.require();
-    if (userId !== undefined) return this.#gateway.transaction({ userId }, run);
+    if (userId !== undefined) return this.#gateway.transaction({ userId, login: 'shared' }, run);
     if (!isGatewayId(accountId)) throw accountNotFound();
-    return this.#gateway.transactionOnRow(accountId, run);
+    return this.#gateway.transactionOnRow(accountId, { login: 'shared' }, run);
   }
 }
 

@@ -3,7 +3,7 @@ import type { PoolOptions } from './pool-options.js';
 /** How many connections one server may have to bear from all gateway processes, and how many it admits. */
 export interface ConnectionBudget {
   readonly nodeId: string;
-  /** processes × (size + overflow) */
+  /** processes × (size + overflow + tenantSize + 1 for the poll) */
   readonly needed: number;
   /** `max_connections` less what the server keeps for superusers. */
   readonly admitted: number;
@@ -17,5 +17,5 @@ export const ADMITTED_CONNECTIONS_SQL = `
 
 /** The budget of one node; it is exceeded when `needed > admitted`. */
 export function connectionBudget(nodeId: string, pool: PoolOptions, admitted: number): ConnectionBudget {
-  return { nodeId, needed: pool.processes * (pool.size + pool.overflow), admitted };
+  return { nodeId, needed: pool.processes * (pool.size + pool.overflow + pool.tenantSize + 1), admitted };
 }

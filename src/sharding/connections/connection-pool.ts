@@ -1,15 +1,41 @@
+import { Socket } from 'node:net';
 import pg from 'pg';
 import { PoolExhaustedError } from '../../common/gateway-error.js';
 import type { Log } from '../../common/log.js';
 import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
 import { isConnectionFailure } from './failure.js';
 import type { PoolOptions } from './pool-options.js';
+import type { PreparedStatement } from './prepared-statement.js';
+import { ScopedRead, type ReadAnswer } from './scoped-read.js';
 
 /** What pg-pool says when nobody gave a connection back in time; it has no code for it. */
 const ACQUIRE_TIMED_OUT = 'timeout exceeded when trying to connect';
 
+/** What statements fail with whose node was given up; told apart as a failure of the connection. */
+const CUT = 'Connection terminated because its server does not answer';
+
 /** A connection lent by a {@link ConnectionPool}; give it back with `release`, broken or not. */
 export type PooledConnection = pg.PoolClient;
+
+/** Where a session gets its connections from, and gives them back to. */
+export interface ConnectionSource {
+  /** @throws PoolExhaustedError when none becomes free in time */
+  acquire(): Promise<PooledConnection>;
+  /** Takes a connection back. `broken` says that its state is unknown: it is closed, never lent again. */
+  release(connection: PooledConnection, broken: boolean): void;
+}
+
+/** The connections to one node that are logged in as tenants. */
+export interface TenantLogins {
+  /** The connections of one tenant. */
+  of(tenantId: string): ConnectionSource;
+  /** Connections lent or waited for. */
+  readonly inUse: number;
+  /** Closes all at once; statements under way fail. */
+  cut(): void;
+  /** Closes each as it comes back; resolves when all are closed. */
+  end(): Promise<void>;
+}
 
 /** How full a pool is at this moment. */
 export interface PoolUse {
@@ -22,16 +48,19 @@ export interface PoolUse {
  * The connections to one node. They are pipelined: statements go out without waiting for the answer to the
  * one before, in order. A connection that broke, or outlived its time, is closed instead of being kept.
  */
-export class ConnectionPool implements SqlExecutor {
+export class ConnectionPool implements ConnectionSource, SqlExecutor {
   readonly nodeId: string;
   readonly #options: PoolOptions;
   readonly #pool: pg.Pool;
   readonly #expiresAt = new WeakMap<pg.PoolClient, number>();
+  readonly #sockets = new Set<Socket>();
+  readonly #waiting = new Set<(reason: Error) => void>();
 
   constructor(nodeId: string, url: string, options: PoolOptions, log: Log) {
     this.nodeId = nodeId;
     this.#options = options;
     const { connectTimeoutMs } = options;
+    const openSocket = (): Socket => this.#openSocket();
     this.#pool = new pg.Pool({
       connectionString: url,
       application_name: 'shardgate',
@@ -48,7 +77,7 @@ export class ConnectionPool implements SqlExecutor {
       allowExitOnIdle: true,
       Client: class extends pg.Client {
         constructor(config?: pg.ClientConfig) {
-          super({ ...config, pipeline: true, connectionTimeoutMillis: connectTimeoutMs });
+          super({ ...config, pipeline: true, connectionTimeoutMillis: connectTimeoutMs, stream: openSocket });
         }
       },
     });
@@ -83,7 +112,7 @@ export class ConnectionPool implements SqlExecutor {
    */
   async acquire(): Promise<PooledConnection> {
     try {
-      const connection = await this.#pool.connect();
+      const connection = await this.#connect();
       // A lent connection reports its own loss through the statement that fails; the event has no reader.
       connection.on('error', ignore);
       return connection;
@@ -117,9 +146,68 @@ export class ConnectionPool implements SqlExecutor {
     }
   }
 
+  /** Runs a prepared read in the name of a tenant. @see ScopedRead */
+  async read<Row>(
+    tenantId: string,
+    statement: PreparedStatement<Row>,
+    params: readonly (string | Buffer | null)[],
+  ): Promise<ReadAnswer<Row>> {
+    const connection = await this.acquire();
+    let broken = false;
+    try {
+      return await new Promise((resolve, reject) => {
+        const read = new ScopedRead(tenantId, statement, params, (error, answer) => {
+          if (answer === undefined) reject(error ?? new Error('The read was not answered.'));
+          else resolve(answer);
+        });
+        connection.query(read);
+      });
+    } catch (error) {
+      broken = isConnectionFailure(error);
+      throw error;
+    } finally {
+      this.release(connection, broken);
+    }
+  }
+
+  /**
+   * Gives up on the node: every connection is closed at once, and whatever waits for an answer or a
+   * connection fails as if the server had gone away. The next caller connects anew.
+   */
+  cut(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const reject of waiting) reject(new Error(CUT));
+    for (const socket of this.#sockets) socket.destroy(new Error(CUT));
+  }
+
   /** Closes every connection as it comes back; resolves when all are closed. */
   async end(): Promise<void> {
     await this.#pool.end();
+  }
+
+  #connect(): Promise<PooledConnection> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      this.#pool.connect().then(
+        (connection) => {
+          // Nobody waits for it any more once the node was cut.
+          if (this.#waiting.delete(reject)) resolve(connection);
+          else connection.release(true);
+        },
+        (error: unknown) => {
+          this.#waiting.delete(reject);
+          reject(error instanceof Error ? error : new Error('The connection failed.'));
+        },
+      );
+    });
+  }
+
+  #openSocket(): Socket {
+    const socket = new Socket();
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    return socket;
   }
 }
 

@@ -1,8 +1,19 @@
 import type { EntityManager } from 'typeorm';
 import type { SqlRow } from '../../common/sql-executor.js';
-import type { ConnectionPool } from './connection-pool.js';
+import { CatalogUnavailableError, GatewayError } from '../../common/gateway-error.js';
+import utils from 'pg/lib/utils.js';
+import type { ConnectionPool, ConnectionSource, TenantLogins } from './connection-pool.js';
+import { sqlStateOf, toQueryFailedError } from './failure.js';
 import type { NodeDataSource } from './node-data-source.js';
+import type { PreparedStatement } from './prepared-statement.js';
+import type { ReadAnswer } from './scoped-read.js';
 import type { TenantSession } from './tenant-session.js';
+
+/**
+ * SQLSTATEs of a prepared statement that the server cannot run any more: a migration changed what it gives,
+ * or a proxy put us on another connection. It is parsed anew then.
+ */
+const STALE_STATEMENT = new Set(['0A000', '26000']);
 
 /** What a node is to its shard. */
 export type NodeRole = 'primary' | 'replica';
@@ -13,29 +24,90 @@ export class DatabaseNode {
   readonly id: string;
   readonly shardId: string;
   readonly role: NodeRole;
+  /** Where it is, with the gateway's own login. Holds a password: never to be logged. */
+  readonly url: string;
   readonly dataSource: NodeDataSource;
   readonly #pool: ConnectionPool;
+  #logins: TenantLogins | undefined;
 
-  constructor(id: string, shardId: string, role: NodeRole, pool: ConnectionPool, dataSource: NodeDataSource) {
-    this.id = id;
-    this.shardId = shardId;
-    this.role = role;
+  constructor(
+    place: Pick<DatabaseNode, 'id' | 'shardId' | 'role' | 'url'>,
+    pool: ConnectionPool,
+    dataSource: NodeDataSource,
+  ) {
+    this.id = place.id;
+    this.shardId = place.shardId;
+    this.role = place.role;
+    this.url = place.url;
     this.dataSource = dataSource;
     this.#pool = pool;
   }
 
   /** Connections of this process that are in use or waited for. */
   get inUse(): number {
-    return this.#pool.inUse;
+    return this.#pool.inUse + (this.#logins?.inUse ?? 0);
+  }
+
+  /** Says how to log in as tenants; known only when the catalog has said which installation this is. */
+  useTenantLogins(logins: TenantLogins): void {
+    this.#logins = logins;
+  }
+
+  /**
+   * The connections on which a session's statements run.
+   *
+   * @throws CatalogUnavailableError for a tenant's login, before it is known how to log in
+   */
+  connections({ login, tenantId }: Pick<TenantSession, 'login' | 'tenantId'>): ConnectionSource {
+    if (login === 'shared') return this.#pool;
+    if (this.#logins === undefined) throw new CatalogUnavailableError();
+    return this.#logins.of(tenantId);
   }
 
   /** An entity manager held to one tenant; it takes a connection per statement or transaction. */
-  session(session: TenantSession): EntityManager {
-    return this.dataSource.createSession(session);
+  session(session: TenantSession, source = this.connections(session)): EntityManager {
+    return this.dataSource.createSession(session, source);
+  }
+
+  /**
+   * Runs a prepared read in the name of a tenant.
+   *
+   * @param params values as the driver takes them: strings, numbers, dates, buffers, arrays
+   */
+  async read<Row>(
+    tenantId: string,
+    statement: PreparedStatement<Row>,
+    params: readonly unknown[],
+  ): Promise<ReadAnswer<Row>> {
+    const prepared = params.map((param) => utils.prepareValue(param));
+    try {
+      return await this.#pool.read(tenantId, statement, prepared);
+    } catch (error) {
+      if (!STALE_STATEMENT.has(sqlStateOf(error) ?? '')) throw safe(error);
+    }
+    return this.#pool.read(tenantId, statement, prepared).catch((error: unknown) => {
+      throw safe(error);
+    });
+  }
+
+  /** Closes every connection at once; statements under way fail as if the server had gone away. */
+  cut(): void {
+    this.#pool.cut();
+    this.#logins?.cut();
+  }
+
+  /** Closes every connection, waiting for those that are in use. */
+  async close(): Promise<void> {
+    await Promise.all([this.dataSource.destroy(), this.#logins?.end()]);
   }
 
   /** One statement about the server itself, outside of any tenant. */
   query<Row extends SqlRow = SqlRow>(sql: string, params?: readonly unknown[]): Promise<Row[]> {
     return this.#pool.query<Row>(sql, params);
   }
+}
+
+/** The gateway's own errors as they are; the server's without what they quote. */
+function safe(error: unknown): Error {
+  return error instanceof GatewayError ? error : toQueryFailedError(error);
 }

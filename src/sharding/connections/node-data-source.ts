@@ -2,7 +2,7 @@ import pg from 'pg';
 import { DataSource, type EntityManager, type EntitySchema, type QueryRunner } from 'typeorm';
 import { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { GatewayContext } from '../../common/gateway-context.js';
-import type { ConnectionPool } from './connection-pool.js';
+import type { ConnectionPool, ConnectionSource } from './connection-pool.js';
 import { TenantQueryRunner } from './tenant-query-runner.js';
 import type { TenantSession } from './tenant-session.js';
 
@@ -19,9 +19,16 @@ const OLDEST_SERVER_VERSION = '15.0';
  */
 export class NodeDataSource extends DataSource {
   readonly #pool: ConnectionPool;
+  readonly #tenantLogin: (tenantId: string) => ConnectionSource;
   readonly #access: 'read' | 'write';
 
-  constructor(pool: ConnectionPool, access: 'read' | 'write', entities: readonly EntityClass[]) {
+  /** @param tenantLogin gives the connections that are logged in as a tenant */
+  constructor(
+    pool: ConnectionPool,
+    tenantLogin: (tenantId: string) => ConnectionSource,
+    access: 'read' | 'write',
+    entities: readonly EntityClass[],
+  ) {
     super({
       type: 'postgres',
       driver: pg,
@@ -31,6 +38,7 @@ export class NodeDataSource extends DataSource {
       logging: false,
     });
     this.#pool = pool;
+    this.#tenantLogin = tenantLogin;
     this.#access = access;
   }
 
@@ -61,24 +69,25 @@ export class NodeDataSource extends DataSource {
     const { tenantId, actor } = GatewayContext.require();
     const trace = GatewayContext.trace();
     const shardId = this.#pool.nodeId;
-    return this.#runner({
+    const session: TenantSession = {
       tenantId,
       actor,
       access: this.#access,
-      callersSql: () => true,
+      login: 'tenant',
       ...(this.#access === 'write' && {
         onCommitted: (position) => trace?.noteWrite({ shardId, ...position }),
       }),
-    });
+    };
+    return this.#runner(session, this.#tenantLogin(tenantId));
   }
 
   /** An entity manager whose every statement runs in this session. It holds no connection by itself. */
-  createSession(session: TenantSession): EntityManager {
-    return this.#runner(session).manager;
+  createSession(session: TenantSession, source: ConnectionSource): EntityManager {
+    return this.#runner(session, source).manager;
   }
 
-  #runner(session: TenantSession): TenantQueryRunner {
-    const runner = new TenantQueryRunner(this.#postgresDriver(), this.#pool, session);
+  #runner(session: TenantSession, source: ConnectionSource): TenantQueryRunner {
+    const runner = new TenantQueryRunner(this.#postgresDriver(), source, session);
     return Object.assign(runner, { manager: this.createEntityManager(runner) });
   }
 

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../common/gateway-error.js';
 import type { Log } from '../../common/log.js';
-import { ConnectionPool } from './connection-pool.js';
+import { ConnectionPool, type ConnectionSource } from './connection-pool.js';
 import { DatabaseNode, type NodeRole } from './database-node.js';
 import { NodeDataSource, type EntityClass } from './node-data-source.js';
 import type { PoolOptions } from './pool-options.js';
@@ -42,8 +42,12 @@ export class NodeDirectory {
   ): Promise<NodeDirectory> {
     const make = async (id: string, shardId: string, role: NodeRole, url: string): Promise<DatabaseNode> => {
       const connections = new ConnectionPool(id, url, pool, log);
-      const dataSource = new NodeDataSource(connections, role === 'primary' ? 'write' : 'read', entities);
-      return new DatabaseNode(id, shardId, role, connections, await dataSource.initialize());
+      const loginOf = (tenantId: string): ConnectionSource => node.connections({ login: 'tenant', tenantId });
+      const access = role === 'primary' ? 'write' : 'read';
+      const dataSource = new NodeDataSource(connections, loginOf, access, entities);
+      const node = new DatabaseNode({ id, shardId, role, url }, connections, dataSource);
+      await dataSource.initialize();
+      return node;
     };
     const directory = new Map<string, ShardNodes>();
     for (const { id, primary, replicas } of shards) {
@@ -81,7 +85,7 @@ export class NodeDirectory {
 
   /** Closes every connection, waiting for those that are in use. */
   async close(): Promise<void> {
-    await Promise.all(this.all().map((node) => node.dataSource.destroy()));
+    await Promise.all(this.all().map((node) => node.close()));
   }
 
   #nodesOf(shardId: string): ShardNodes {

@@ -4,6 +4,8 @@ export interface PoolOptions {
   readonly size: number;
   /** Further connections opened under load and closed when idle. Default 5. */
   readonly overflow: number;
+  /** Connections logged in as tenants, for callers' own SQL, beside the others; of all tenants together. Default 10. */
+  readonly tenantSize: number;
   /** How long a caller waits for a connection before `pool_exhausted`. Default 30,000. */
   readonly acquireTimeoutMs: number;
   /** How long one connection attempt may take before the node counts as away. Default 5,000. */

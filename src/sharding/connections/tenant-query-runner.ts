@@ -5,7 +5,7 @@ import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner
 import type { IsolationLevel } from 'typeorm/driver/types/IsolationLevel.js';
 import { BroadcasterResult } from 'typeorm/subscriber/BroadcasterResult.js';
 import { GatewayError } from '../../common/gateway-error.js';
-import type { ConnectionPool, PooledConnection } from './connection-pool.js';
+import type { ConnectionSource, PooledConnection } from './connection-pool.js';
 import { isConnectionFailure, toQueryFailedError } from './failure.js';
 import type { TenantSession } from './tenant-session.js';
 
@@ -29,14 +29,14 @@ interface CommittedRow {
  * pipelined round trip, and no connection is held between statements.
  */
 export class TenantQueryRunner extends PostgresQueryRunner {
-  readonly #pool: ConnectionPool;
+  readonly #source: ConnectionSource;
   readonly #session: TenantSession;
   #held: PooledConnection | undefined;
   #broken = false;
 
-  constructor(driver: PostgresDriver, pool: ConnectionPool, session: TenantSession) {
+  constructor(driver: PostgresDriver, source: ConnectionSource, session: TenantSession) {
     super(driver, 'master');
-    this.#pool = pool;
+    this.#source = source;
     this.#session = session;
   }
 
@@ -54,11 +54,11 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       return;
     }
     await this.broadcaster.broadcast('BeforeTransactionStart');
-    const connection = await this.#pool.acquire();
+    const connection = await this.#source.acquire();
     try {
       await connection.query(this.#beginSql(isolation));
     } catch (error) {
-      this.#pool.release(connection, true);
+      this.#source.release(connection, true);
       throw toQueryFailedError(error);
     }
     this.#held = connection;
@@ -75,12 +75,15 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       return;
     }
     await this.broadcaster.broadcast('BeforeTransactionCommit');
+    const committed = this.#commit(connection, connection.query('COMMIT'));
+    const wiped = this.#wipe(connection);
     try {
-      await this.#commit(connection, connection.query('COMMIT'));
+      await committed;
     } catch (error) {
       this.#broken = true;
       throw error;
     } finally {
+      if (!(await wiped)) this.#broken = true;
       this.#leaveTransaction();
     }
     await this.broadcaster.broadcast('AfterTransactionCommit');
@@ -93,12 +96,15 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       return;
     }
     await this.broadcaster.broadcast('BeforeTransactionRollback');
+    const rolledBack = connection.query('ROLLBACK');
+    const wiped = this.#wipe(connection);
     try {
-      await connection.query(this.#session.callersSql?.() === true ? 'ROLLBACK; DISCARD ALL' : 'ROLLBACK');
+      await rolledBack;
     } catch {
       // What state it is in nobody knows, so nobody gets it again. The server rolls back by itself.
       this.#broken = true;
     } finally {
+      if (!(await wiped)) this.#broken = true;
       this.#leaveTransaction();
     }
     await this.broadcaster.broadcast('AfterTransactionRollback');
@@ -138,26 +144,29 @@ export class TenantQueryRunner extends PostgresQueryRunner {
 
   /** Begin, statement, commit and position, sent at once: one round trip for all four. */
   async #inOwnTransaction(sql: string, params: unknown[] | undefined): Promise<pg.QueryResult> {
-    const connection = await this.#pool.acquire();
+    const connection = await this.#source.acquire();
     let broken = true;
     try {
-      const [begun, answered, committed] = await Promise.allSettled([
+      const [begun, answered, committed, wiped] = await Promise.allSettled([
         connection.query(this.#beginSql()),
         this.#run(connection, sql, params),
         this.#commit(connection, connection.query('COMMIT')),
+        this.#wipe(connection),
       ]);
+      const clean = wiped.status === 'fulfilled' && wiped.value;
       if (begun.status === 'rejected') throw begun.reason;
       if (answered.status === 'rejected') {
         broken =
+          !clean ||
           isConnectionFailure(answered.reason) ||
           (committed.status === 'rejected' && isConnectionFailure(committed.reason));
         throw answered.reason;
       }
       if (committed.status === 'rejected') throw committed.reason;
-      broken = false;
+      broken = !clean;
       return answered.value;
     } finally {
-      this.#pool.release(connection, broken);
+      this.#source.release(connection, broken);
     }
   }
 
@@ -173,11 +182,10 @@ export class TenantQueryRunner extends PostgresQueryRunner {
 
   /** Waits for a commit that is under way, and learns how far it reaches. */
   async #commit(connection: PooledConnection, commit: Promise<pg.QueryResult>): Promise<void> {
-    const { onCommitted, callersSql } = this.#session;
-    const [done, position, wiped] = await Promise.allSettled([
+    const { onCommitted } = this.#session;
+    const [done, position] = await Promise.allSettled([
       commit,
       onCommitted === undefined ? undefined : connection.query<CommittedRow>(COMMITTED_POSITION_SQL),
-      callersSql?.() === true ? connection.query('DISCARD ALL') : undefined,
     ]);
     if (done.status === 'rejected') throw done.reason;
     // COMMIT of a failed transaction succeeds, with this tag, and keeps nothing.
@@ -185,15 +193,28 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       throw new Error('The transaction had failed before its commit; nothing was kept.');
     }
     if (position.status === 'rejected') throw position.reason;
-    if (wiped.status === 'rejected') throw wiped.reason;
     const row = position.value?.rows[0];
     if (onCommitted !== undefined && row !== undefined) {
       onCommitted({ timeline: row.timeline, lsn: BigInt(row.lsn) });
     }
   }
 
+  /**
+   * Takes everything from a connection that a caller's SQL may have left: settings, temporary tables,
+   * prepared statements, locks. @returns whether it may be lent again
+   */
+  async #wipe(connection: PooledConnection): Promise<boolean> {
+    if (this.#session.login === 'shared') return true;
+    try {
+      await connection.query('DISCARD ALL');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   #leaveTransaction(): void {
-    if (this.#held !== undefined) this.#pool.release(this.#held, this.#broken);
+    if (this.#held !== undefined) this.#source.release(this.#held, this.#broken);
     this.#held = undefined;
     this.isTransactionActive = false;
     this.transactionDepth = 0;

@@ -9,10 +9,11 @@ export interface TenantSession {
   /** `read` makes the server itself refuse every write. */
   readonly access: 'read' | 'write';
   /**
-   * Whether callers' own SQL ran here, asked at the end of each transaction. It can change session state, so
-   * the connection is wiped before anybody else gets it.
+   * Which login the connections have. `shared`, the gateway's own, is for statements that the library makes:
+   * a setting names the tenant. `tenant` is for text that a caller wrote, which could change any setting: the
+   * server knows the tenant by the login itself.
    */
-  readonly callersSql?: () => boolean;
+  readonly login: 'shared' | 'tenant';
   /** Called after each commit with a position that every committed write of it lies before. */
   readonly onCommitted?: (position: Omit<ShardPosition, 'shardId'>) => void;
 }

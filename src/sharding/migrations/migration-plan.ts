@@ -15,6 +15,8 @@ export interface ProtectedTable {
   readonly identity?: readonly string[];
   /** What the gateway's login may do; all four by default. Everything else is taken from it. */
   readonly grants?: readonly TablePrivilege[];
+  /** Whether callers' own SQL, on the logins of tenants, has the same rights there; true by default. */
+  readonly rawSql?: boolean;
 }
 
 /** One shard's primary, as migrations see it. */

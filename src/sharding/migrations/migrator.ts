@@ -9,6 +9,7 @@ import type {
   ShardMigrationReport,
 } from './migration-plan.js';
 import { withMigrationSession } from './migration-session.js';
+import { prepareTenantLogins } from './prepare-tenant-logins.js';
 import { grantInspection, protectTables } from './protect-tables.js';
 
 const DEFAULT_CONCURRENCY = 4;
@@ -55,6 +56,7 @@ async function migrateShard(
           emit({ type: 'applied', shardId, name, index, total });
         },
       });
+      await prepareTenantLogins(sql, target);
       await protectTables(queryRunner, sql, target, plan.protectedTables);
       if (applied.length === 0) emit({ type: 'up-to-date', shardId });
     });

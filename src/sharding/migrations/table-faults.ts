@@ -1,6 +1,13 @@
 import { escapeIdentifier } from 'pg';
 import type { ProtectedTable } from './migration-plan.js';
-import { identityOf, nameOf, POLICY_NAME, quotedNameOf, sameColumns } from './table-names.js';
+import {
+  identityOf,
+  nameOf,
+  POLICY_NAME,
+  quotedNameOf,
+  sameColumns,
+  SESSION_POLICY_NAME,
+} from './table-names.js';
 import type { TableState } from './table-state.js';
 
 /** Types that the gateway writes; an identity column of another name may have any. */
@@ -85,10 +92,11 @@ function foreignKeyFaults(
 /** Permissive policies add up: a second one would let in what ours keeps out. */
 function policyFaults(table: ProtectedTable, state: TableState): string[] {
   return state.policies
-    .filter((policy) => policy.name !== POLICY_NAME && policy.permissive && policy.reachesGateway)
+    .filter(({ name, permissive }) => permissive && name !== POLICY_NAME && name !== SESSION_POLICY_NAME)
+    .filter(({ reachesGateway, reachesTenants }) => reachesGateway || reachesTenants)
     .map(
-      ({ name }) =>
-        `${nameOf(table)}: policy ${name} lets the gateway's login past its tenant; ` +
-        'drop it, make it restrictive, or give it to other roles.',
+      ({ name, reachesGateway }) =>
+        `${nameOf(table)}: policy ${name} lets ${reachesGateway ? "the gateway's login" : 'a login of a tenant'} ` +
+        'past its tenant; drop it, make it restrictive, or give it to other roles.',
     );
 }

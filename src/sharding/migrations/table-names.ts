@@ -4,6 +4,12 @@ import type { ProtectedTable } from './migration-plan.js';
 /** The one policy by which the gateway's login sees rows. */
 export const POLICY_NAME = 'shardgate_tenant';
 
+/** The one policy by which the logins of tenants see rows. */
+export const SESSION_POLICY_NAME = 'shardgate_session_tenant';
+
+/** The role that all logins of tenants belong to; it has their rights over tables. One per server. */
+export const TENANTS_ROLE = 'shardgate_tenants';
+
 const DEFAULT_IDENTITY = ['bucket', 'id'];
 
 /** The name by which messages and sets call a table. */

@@ -1,7 +1,8 @@
 import { escapeIdentifier } from 'pg';
 import type { ProtectedTable, TablePrivilege } from './migration-plan.js';
 import { tableFaults } from './table-faults.js';
-import { identityOf, nameOf, POLICY_NAME, quotedNameOf, sameColumns } from './table-names.js';
+import { identityOf, nameOf, quotedNameOf, sameColumns, TENANTS_ROLE } from './table-names.js';
+import { policyStatements } from './table-policies.js';
 import type { TableState } from './table-state.js';
 
 /** What stands between a table and its protection. */
@@ -14,14 +15,6 @@ export interface ProtectionPlan {
 
 const BUCKET_CHECK_NAME = 'shardgate_bucket_range';
 const DEFAULT_GRANTS: readonly TablePrivilege[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
-
-/**
- * The sub-select makes the server read the setting once per statement instead of once per row; nullif,
- * because a setting that was local to an earlier transaction reads as '' afterwards, not as null.
- */
-const TENANT_CONDITION = `tenant_id = (select nullif(current_setting('shardgate.tenant_id', true), ''))`;
-/** The same, as the server writes it back; all white space taken out. */
-const STORED_CONDITION = `(tenant_id=(SELECTNULLIF(current_setting('shardgate.tenant_id'::text,true),''::text)AS"nullif"))`;
 
 /**
  * Compares a table with what a protected table must be. Nothing is altered that is right already, because
@@ -48,7 +41,7 @@ export function planProtection(
     statements: [
       ...rowSecurityStatements(table, state, gatewayRole),
       ...identityStatements(table, state),
-      ...grantStatements(table, state, gatewayRole),
+      ...roleStatements(table, state, gatewayRole),
     ],
   };
 }
@@ -59,27 +52,7 @@ function rowSecurityStatements(table: ProtectedTable, state: TableState, gateway
   if (!state.rowSecurity) statements.push(`alter table ${name} enable row level security`);
   // Without FORCE the owner, with whose rights views and functions run, would see everything.
   if (!state.forceRowSecurity) statements.push(`alter table ${name} force row level security`);
-  if (!state.policies.some(isTenantPolicy)) {
-    if (state.policies.some((policy) => policy.name === POLICY_NAME)) {
-      statements.push(`drop policy ${POLICY_NAME} on ${name}`);
-    }
-    statements.push(
-      `create policy ${POLICY_NAME} on ${name} for all to ${escapeIdentifier(gatewayRole)} ` +
-        `using (${TENANT_CONDITION}) with check (${TENANT_CONDITION})`,
-    );
-  }
-  return statements;
-}
-
-function isTenantPolicy(policy: TableState['policies'][number]): boolean {
-  return (
-    policy.name === POLICY_NAME &&
-    policy.permissive &&
-    policy.command === '*' &&
-    policy.onlyGateway &&
-    policy.using?.replaceAll(/\s/g, '') === STORED_CONDITION &&
-    policy.check?.replaceAll(/\s/g, '') === STORED_CONDITION
-  );
+  return [...statements, ...policyStatements(table, state.policies, gatewayRole)];
 }
 
 /** Logical replication filtered by bucket needs the bucket in the replica identity. */
@@ -110,19 +83,35 @@ function identityIndexName(table: ProtectedTable): string {
   return `${table.table.slice(0, 40)}_bucket_identity`;
 }
 
-function grantStatements(table: ProtectedTable, state: TableState, gatewayRole: string): string[] {
+function roleStatements(table: ProtectedTable, state: TableState, gatewayRole: string): string[] {
+  const wanted = table.grants ?? DEFAULT_GRANTS;
+  const { gateway, tenants } = state;
+  return [
+    ...grantStatements(table, gateway, gatewayRole, wanted),
+    ...(tenants === null
+      ? []
+      : grantStatements(table, tenants, TENANTS_ROLE, table.rawSql === false ? [] : wanted)),
+  ];
+}
+
+function grantStatements(
+  table: ProtectedTable,
+  rights: TableState['gateway'],
+  roleName: string,
+  wanted: readonly string[],
+): string[] {
   const statements: string[] = [];
   const name = quotedNameOf(table);
-  const role = escapeIdentifier(gatewayRole);
-  const wanted: readonly string[] = table.grants ?? DEFAULT_GRANTS;
-  const surplus = state.privileges.filter((privilege) => !wanted.includes(privilege));
-  const lacking = wanted.filter((privilege) => !state.privileges.includes(privilege));
-  if (!state.schemaUsage) {
+  const role = escapeIdentifier(roleName);
+  const surplus = rights.privileges.filter((privilege) => !wanted.includes(privilege));
+  if (surplus.length > 0) statements.push(`revoke ${surplus.join(', ')} on ${name} from ${role}, public`);
+  if (wanted.length === 0) return statements;
+  const lacking = wanted.filter((privilege) => !rights.privileges.includes(privilege));
+  if (!rights.schemaUsage) {
     statements.push(`grant usage on schema ${escapeIdentifier(table.schema)} to ${role}`);
   }
-  if (surplus.length > 0) statements.push(`revoke ${surplus.join(', ')} on ${name} from ${role}, public`);
   if (lacking.length > 0) statements.push(`grant ${lacking.join(', ')} on ${name} to ${role}`);
-  for (const sequence of state.lockedSequences) {
+  for (const sequence of rights.lockedSequences) {
     const sequenceName = `${escapeIdentifier(sequence.schema)}.${escapeIdentifier(sequence.name)}`;
     statements.push(`grant usage on sequence ${sequenceName} to ${role}`);
   }

@@ -1,5 +1,6 @@
 import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
 import type { ProtectedTable } from './migration-plan.js';
+import { TENANTS_ROLE } from './table-names.js';
 
 /** One column as the server describes it. */
 interface ColumnState {
@@ -19,8 +20,12 @@ interface PolicyState {
   readonly check: string | null;
   /** The policy is for the gateway's login and nobody else. */
   readonly onlyGateway: boolean;
+  /** The policy is for PUBLIC and no role besides. */
+  readonly onlyPublic: boolean;
   /** The policy counts for the gateway's login, directly, as PUBLIC, or through a membership. */
   readonly reachesGateway: boolean;
+  /** The policy counts for logins of tenants, in the same sense. */
+  readonly reachesTenants: boolean;
 }
 
 /** One index that makes something unique, exclusion constraints included. */
@@ -42,6 +47,15 @@ interface ForeignKeyState {
   readonly joinsTenant: boolean;
 }
 
+/** What one role may do with a table, however it came by it. */
+interface RoleRights {
+  readonly schemaUsage: boolean;
+  /** Rights over the table. */
+  readonly privileges: readonly string[];
+  /** Sequences behind the table's serial columns that the role may not use yet. */
+  readonly lockedSequences: readonly { readonly schema: string; readonly name: string }[];
+}
+
 /** A table as the server describes it, as far as its protection goes. */
 export interface TableState {
   readonly isTable: boolean;
@@ -49,17 +63,32 @@ export interface TableState {
   readonly forceRowSecurity: boolean;
   /** `d` default, `i` by index, `f` full, `n` nothing. */
   readonly replicaIdentity: string;
-  readonly schemaUsage: boolean;
   readonly columns: readonly ColumnState[];
   readonly policies: readonly PolicyState[];
   readonly uniqueIndexes: readonly UniqueIndexState[];
   readonly foreignKeys: readonly ForeignKeyState[];
   /** Names of the validated CHECK constraints. */
   readonly checks: readonly string[];
-  /** Rights over the table that the gateway's login has, however it came by them. */
-  readonly privileges: readonly string[];
-  /** Sequences behind the table's serial columns that the gateway's login may not use yet. */
-  readonly lockedSequences: readonly { readonly schema: string; readonly name: string }[];
+  /** What the gateway's login may do. */
+  readonly gateway: RoleRights;
+  /** What the logins of tenants may do; null where their group is not there, so that there are none. */
+  readonly tenants: RoleRights | null;
+}
+
+/** What a role, whose oid the expression gives, may do with the table c. */
+function rightsSql(role: string): string {
+  return `json_build_object(
+      'schemaUsage', has_schema_privilege(${role}, c.relnamespace, 'usage'),
+      'privileges', (select coalesce(json_agg(p.name), '[]')
+        from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p(name)
+        where has_table_privilege(${role}, c.oid, p.name)),
+      'lockedSequences', (select coalesce(json_agg(json_build_object('schema', sn.nspname, 'name', s.relname)), '[]')
+        from pg_depend d
+        join pg_class s on s.oid = d.objid and s.relkind = 'S'
+        join pg_namespace sn on sn.oid = s.relnamespace
+        where d.refobjid = c.oid and d.deptype = 'a' and d.classid = 'pg_class'::regclass
+          and d.refclassid = 'pg_class'::regclass
+          and case when s.relkind = 'S' then not has_sequence_privilege(${role}, s.oid, 'usage') end))`;
 }
 
 /** Reads only system catalogs, so that the gateway's own login can run it too. */
@@ -69,7 +98,6 @@ const TABLE_STATE_SQL = `
     c.relrowsecurity as "rowSecurity",
     c.relforcerowsecurity as "forceRowSecurity",
     c.relreplident::text as "replicaIdentity",
-    has_schema_privilege(gateway.oid, c.relnamespace, 'usage') as "schemaUsage",
     (select coalesce(json_agg(json_build_object(
         'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull)), '[]')
       from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
@@ -77,9 +105,14 @@ const TABLE_STATE_SQL = `
         'name', p.polname, 'permissive', p.polpermissive, 'command', p.polcmd,
         'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid),
         'onlyGateway', p.polroles = array[gateway.oid],
+        'onlyPublic', p.polroles = array[0::oid],
         'reachesGateway', exists (
           select 1 from unnest(p.polroles) r(oid)
-          where case when r.oid = 0 then true else pg_has_role(gateway.oid, r.oid, 'member') end))), '[]')
+          where case when r.oid = 0 then true else pg_has_role(gateway.oid, r.oid, 'member') end),
+        'reachesTenants', exists (
+          select 1 from unnest(p.polroles) r(oid) left join pg_roles a on a.oid = r.oid
+          where case when r.oid = 0 or a.rolname like 'shardgate\\_t\\_%' then true
+            else coalesce(pg_has_role(tenants.oid, r.oid, 'member'), false) end))), '[]')
       from pg_policy p where p.polrelid = c.oid) as policies,
     (select coalesce(json_agg(json_build_object(
         'name', i.relname,
@@ -104,19 +137,12 @@ const TABLE_STATE_SQL = `
       where f.conrelid = c.oid and f.contype = 'f') as "foreignKeys",
     (select coalesce(json_agg(k.conname), '[]')
       from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and k.convalidated) as checks,
-    (select coalesce(json_agg(p.name), '[]')
-      from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p(name)
-      where has_table_privilege(gateway.oid, c.oid, p.name)) as privileges,
-    (select coalesce(json_agg(json_build_object('schema', sn.nspname, 'name', s.relname)), '[]')
-      from pg_depend d
-      join pg_class s on s.oid = d.objid and s.relkind = 'S'
-      join pg_namespace sn on sn.oid = s.relnamespace
-      where d.refobjid = c.oid and d.deptype = 'a' and d.classid = 'pg_class'::regclass
-        and d.refclassid = 'pg_class'::regclass
-        and case when s.relkind = 'S' then not has_sequence_privilege(gateway.oid, s.oid, 'usage') end) as "lockedSequences"
+    ${rightsSql('gateway.oid')} as gateway,
+    case when tenants.oid is not null then ${rightsSql('tenants.oid')} end as tenants
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   cross join (select oid from pg_roles where rolname = $3) gateway
+  left join (select oid from pg_roles where rolname = '${TENANTS_ROLE}') tenants on true
   where n.nspname = $1 and c.relname = $2
 `;
 

@@ -1,132 +1,196 @@
+import { ConfigurationError, ShardUnavailableError } from '../../common/gateway-error.js';
 import type { Log } from '../../common/log.js';
 import type { ShardPosition } from '../../common/shard-position.js';
 import type { DatabaseNode } from '../connections/database-node.js';
+import { isConnectionFailure, sqlStateOf } from '../connections/failure.js';
 import type { NodeDirectory } from '../connections/node-directory.js';
+import { NoAnswerError } from '../connections/node-probe.js';
+import { NODE_STATUS_SQL, answerOf, type NodeStatusRow } from './node-answer.js';
+import { NodePoller } from './node-poller.js';
+import type { NodeStatus, OutReason } from './node-status.js';
+import type { PrimaryHealth } from './primary-health.js';
+import { chooseReplica, type RequiredPosition } from './replica-choice.js';
+import type { ReplicaHealth } from './replica-health.js';
+import type { ReplicationOptions } from './replication-options.js';
+import { ShardHealth } from './shard-health.js';
 
-/** What the last poll of a node found. */
-export interface NodeStatus {
-  readonly reachable: boolean;
-  /** The timeline that the node is on; 0 until it was reached. */
-  readonly timeline: number;
-  /** Replica: how far it has replayed. Primary: how far it has written. A lower bound, as of the last poll. */
-  readonly lsn: bigint;
-  /** Replica: milliseconds since the last transaction that it replayed was committed; undefined when it never did. */
-  readonly lagMs: number | undefined;
+const TOO_MANY_CONNECTIONS = '53300';
+
+interface WatchedShard {
+  readonly health: ShardHealth<DatabaseNode>;
+  readonly nodes: WatchedNode[];
 }
 
-const NEVER_REACHED: NodeStatus = { reachable: false, timeline: 0, lsn: 0n, lagMs: undefined };
-
-// The position is polled apart from any data read: an LSN selected together with rows can be newer than the
-// snapshot in which the rows were read.
-const REPLICA_STATUS_SQL = `
-  SELECT coalesce(pg_last_wal_replay_lsn(), '0/0') - '0/0'::pg_lsn AS lsn,
-         (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
-         CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
-              ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000
-         END::float8 AS lag_ms`;
-const PRIMARY_STATUS_SQL = `
-  SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS lsn,
-         ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int AS timeline,
-         NULL::float8 AS lag_ms`;
-
-interface StatusRow extends Record<string, unknown> {
-  readonly lsn: string;
-  readonly timeline: number;
-  readonly lag_ms: number | null;
+interface WatchedNode {
+  readonly node: DatabaseNode;
+  readonly shard: WatchedShard;
+  readonly health: PrimaryHealth | ReplicaHealth<DatabaseNode>;
+  readonly poller: NodePoller;
+  /** What was last written to the log of it. */
+  logged: OutReason | undefined;
 }
 
 /**
- * Knows of every node whether it answers and how far it has come, from a poll in the background, so that no
- * read has to ask first.
+ * Knows of every node whether it may be used and how far it has come, from a poll in the background over
+ * connections of its own, so that no read has to ask first and no full pool makes a node look dead.
  */
 export class ReplicationMonitor {
   readonly #nodes: NodeDirectory;
-  readonly #pollMs: number;
   readonly #log: Log;
-  readonly #status = new Map<string, NodeStatus>();
-  readonly #polling = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #shards = new Map<string, WatchedShard>();
+  readonly #watched = new Map<string, WatchedNode>();
 
-  constructor(nodes: NodeDirectory, pollMs: number, log: Log) {
+  constructor(nodes: NodeDirectory, options: ReplicationOptions, log: Log) {
     this.#nodes = nodes;
-    this.#pollMs = pollMs;
     this.#log = log;
+    for (const shardId of nodes.shardIds) {
+      const health = new ShardHealth(nodes.replicas(shardId), options);
+      const shard: WatchedShard = { health, nodes: [] };
+      this.#shards.set(shardId, shard);
+      this.#watch(nodes.primary(shardId), shard, health.primary, options);
+      for (const replica of health.replicas) this.#watch(replica.node, shard, replica, options);
+    }
   }
 
-  /** Polls every node once, then goes on in the background. A node that is away delays nobody. */
+  /** Polls every node once, then goes on in the background. One that hangs takes `unresponsiveMs`. */
   async start(): Promise<void> {
-    this.#timer = setInterval(() => {
-      for (const node of this.#nodes.all()) void this.poll(node);
-    }, this.#pollMs);
-    this.#timer.unref();
-    await Promise.all(this.#nodes.all().map((node) => this.poll(node)));
+    await Promise.all([...this.#watched.values()].map(({ poller }) => poller.start()));
   }
 
-  /** Ends the polling. */
-  stop(): void {
-    clearInterval(this.#timer);
+  /** Ends the polling and closes its connections. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#watched.values()].map(({ poller }) => poller.stop()));
   }
 
-  /** What is known of a node. */
+  /** What is known of a node. @throws ConfigurationError for a node that is not configured */
   status(nodeId: string): NodeStatus {
-    return this.#status.get(nodeId) ?? NEVER_REACHED;
+    return this.#node(nodeId).health;
   }
 
-  /** Bytes of write-ahead log that a replica is behind its primary, as far as both were polled. */
-  lagBytes(replica: DatabaseNode): bigint | undefined {
-    const primary = this.status(replica.shardId);
-    const own = this.status(replica.id);
-    if (primary.lsn === 0n || own.lsn === 0n) return undefined;
-    return primary.lsn > own.lsn ? primary.lsn - own.lsn : 0n;
+  /** Whether a node may be used. @throws ConfigurationError for a node that is not configured */
+  isHealthy(nodeId: string): boolean {
+    return this.#node(nodeId).health.reason === undefined;
+  }
+
+  /**
+   * The replica for a read; undefined when none qualifies.
+   *
+   * @param required what the read must show at least
+   * @param failed ids of replicas under which this read failed already
+   * @throws ConfigurationError for a shard that is not configured
+   */
+  pickReplica(
+    shardId: string,
+    required?: RequiredPosition,
+    failed?: ReadonlySet<string>,
+  ): DatabaseNode | undefined {
+    return chooseReplica(this.#shard(shardId).health.replicas, required, failed, Math.random)?.node;
   }
 
   /** How far a shard's primary has written by now: everything committed before this call lies before it. */
   async currentPosition(shardId: string): Promise<ShardPosition> {
-    const [row] = await this.#nodes.primary(shardId).query<StatusRow>(PRIMARY_STATUS_SQL);
-    return { shardId, timeline: row?.timeline ?? 0, lsn: BigInt(row?.lsn ?? 0) };
-  }
-
-  /** Whether every replica of the position's shard has replayed it: then nobody needs to ask for it. */
-  isEverywhere(position: ShardPosition): boolean {
-    return this.#nodes.replicas(position.shardId).every((replica) => {
-      const { timeline, lsn } = this.status(replica.id);
-      return timeline === position.timeline && lsn >= position.lsn;
-    });
-  }
-
-  /** Notes that a statement could not reach a node, without waiting for the next poll to find out. */
-  noteUnreachable(nodeId: string): void {
-    this.#status.set(nodeId, { ...this.status(nodeId), reachable: false });
-  }
-
-  /** Asks one node now. Never rejects; of several calls at once one asks. */
-  async poll(node: DatabaseNode): Promise<void> {
-    if (this.#polling.has(node.id)) return;
-    this.#polling.add(node.id);
-    const before = this.status(node.id);
-    try {
-      const [row] = await node.query<StatusRow>(
-        node.role === 'replica' ? REPLICA_STATUS_SQL : PRIMARY_STATUS_SQL,
+    const [row] = await this.#nodes.primary(shardId).query<NodeStatusRow>(NODE_STATUS_SQL);
+    if (row === undefined || row.inRecovery) {
+      throw new ShardUnavailableError(
+        shardId,
+        'its primary is a standby; promote it, or correct primary.url.',
       );
-      if (row === undefined) return;
-      this.#status.set(node.id, {
-        reachable: true,
-        timeline: row.timeline,
-        lsn: BigInt(row.lsn),
-        lagMs: row.lag_ms === null ? undefined : Math.round(row.lag_ms),
-      });
-      if (!before.reachable) this.#log.info({ node: node.id }, 'node answers');
-    } catch (error) {
-      this.noteUnreachable(node.id);
-      if (before.reachable) {
-        this.#log.warn({ node: node.id, reason: reasonOf(error) }, 'node does not answer');
-      }
-    } finally {
-      this.#polling.delete(node.id);
+    }
+    const { timeline, lsn } = answerOf(row);
+    return { shardId, timeline, lsn };
+  }
+
+  /**
+   * Whether every replica of the position's shard has replayed it: then nobody needs to ask for it.
+   *
+   * @throws ConfigurationError for a shard that is not configured
+   */
+  isEverywhere(position: ShardPosition): boolean {
+    return this.#shard(position.shardId).health.isEverywhere(position);
+  }
+
+  /**
+   * Notes that a statement lost its connection to a node: the node is out until it has answered a poll, over
+   * a new connection, that begins now. Reads in a row that fail like that open a replica's circuit breaker.
+   */
+  noteFailure(nodeId: string): void {
+    const { shard, health, poller } = this.#node(nodeId);
+    // One that is out is being asked already; what fails under it now was under way.
+    if (health.state !== 'up' || health.reason === 'in doubt') return;
+    const nowMs = performance.now();
+    if ('readFailed' in health) health.readFailed(nowMs);
+    health.doubted();
+    shard.health.judge(nowMs);
+    poller.pollSoon();
+  }
+
+  /** Notes that a replica answered a read: failures before it no longer count. */
+  noteSuccess(nodeId: string): void {
+    const { health } = this.#node(nodeId);
+    if ('readSucceeded' in health) health.readSucceeded();
+  }
+
+  #watch(
+    node: DatabaseNode,
+    shard: WatchedShard,
+    health: PrimaryHealth | ReplicaHealth<DatabaseNode>,
+    options: ReplicationOptions,
+  ): void {
+    const concluded = (): void => {
+      shard.health.judge(performance.now());
+      this.#logChanges(shard);
+    };
+    const poller = new NodePoller(node, options, {
+      answered: (answer) => {
+        health.answered(answer, performance.now());
+        concluded();
+      },
+      failed: (error) => {
+        // A server without room for the poll serves those who are in, and what is known of it stays true.
+        if (health.state === 'up' && sqlStateOf(error) === TOO_MANY_CONNECTIONS) return;
+        const isNew = health.state !== 'down';
+        health.failed(error instanceof NoAnswerError ? 'does not answer' : 'cannot be reached');
+        concluded();
+        // Whoever waits for its answer now is better served by the next node.
+        if (isNew && (error instanceof NoAnswerError || isConnectionFailure(error))) node.cut();
+      },
+      lost: () => {
+        health.doubted();
+        shard.health.judge(performance.now());
+      },
+    });
+    const watched: WatchedNode = { node, shard, health, poller, logged: 'not asked yet' };
+    shard.nodes.push(watched);
+    this.#watched.set(node.id, watched);
+  }
+
+  #logChanges(shard: WatchedShard): void {
+    for (const watched of shard.nodes) {
+      const { node, health, logged } = watched;
+      const { reason } = health;
+      // A doubt is over in milliseconds, one way or the other.
+      if (reason === logged || reason === 'in doubt') continue;
+      watched.logged = reason;
+      if (reason === undefined) this.#log.info({ node: node.id }, 'node is in use');
+      else if (reason !== 'not asked yet') this.#log.warn({ node: node.id, reason }, 'node is out');
     }
   }
-}
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'unknown';
+  #node(nodeId: string): WatchedNode {
+    const watched = this.#watched.get(nodeId);
+    if (watched === undefined) {
+      throw new ConfigurationError(`There is no node ${nodeId}; name it in the option "shards".`);
+    }
+    return watched;
+  }
+
+  #shard(shardId: string): WatchedShard {
+    const shard = this.#shards.get(shardId);
+    if (shard === undefined) {
+      throw new ConfigurationError(
+        `The shard map names shard ${shardId}, which the option "shards" does not; add it there.`,
+      );
+    }
+    return shard;
+  }
 }

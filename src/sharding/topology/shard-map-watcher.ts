@@ -44,17 +44,14 @@ export class ShardMapWatcher {
   }
 
   /**
-   * Loads the map and begins to poll. The timer does not keep the process alive.
+   * Loads the map and begins to poll. It may be tried again after a failure. The timer does not keep the
+   * process alive.
    *
    * @throws CatalogUnavailableError when the catalog cannot be read
    * @throws ConfigurationError when there is no map in it, or a damaged one
    */
   async start(): Promise<void> {
-    try {
-      await this.#load();
-    } catch (error) {
-      throw error instanceof ConfigurationError ? error : new CatalogUnavailableError(error);
-    }
+    await this.#loadSafely();
     this.#timer ??= setInterval(() => void this.refresh(), this.#pollMs).unref();
   }
 
@@ -64,9 +61,19 @@ export class ShardMapWatcher {
    * keeps the map and goes to the log.
    */
   refresh(): Promise<void> {
+    return this.reload().catch(() => undefined);
+  }
+
+  /**
+   * As {@link refresh}, for whoever must not go on with the map that was known before.
+   *
+   * @throws CatalogUnavailableError when the catalog cannot be read
+   * @throws ConfigurationError when there is no map in it, or a damaged one
+   */
+  reload(): Promise<void> {
     // A load that is under way may have read before the change that the caller speaks of.
     if (this.#running !== undefined) {
-      this.#waiting ??= this.#running.then(() => this.#run());
+      this.#waiting ??= this.#running.catch(() => undefined).then(() => this.#run());
       return this.#waiting;
     }
     return this.#run();
@@ -82,23 +89,33 @@ export class ShardMapWatcher {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    await (this.#waiting ?? this.#running);
+    await (this.#waiting ?? this.#running)?.catch(() => undefined);
   }
 
   #run(): Promise<void> {
     this.#waiting = undefined;
-    const run = this.#load()
+    const run = this.#loadSafely()
       .catch((error: unknown) => {
         this.#log.warn(
           { err: error, epoch: this.#map?.epoch },
           'shard map not refreshed; the known one stays',
         );
+        throw error;
       })
       .finally(() => {
         this.#running = undefined;
       });
     this.#running = run;
     return run;
+  }
+
+  /** Whatever the catalog fails with, a caller is told that it is away, or what is wrong with its map. */
+  async #loadSafely(): Promise<void> {
+    try {
+      await this.#load();
+    } catch (error) {
+      throw error instanceof ConfigurationError ? error : new CatalogUnavailableError(error);
+    }
   }
 
   async #load(): Promise<void> {

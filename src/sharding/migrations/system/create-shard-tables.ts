@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { DROP_TENANT_LOGINS_SQL, TENANT_LOGINS_SQL } from './tenant-logins-schema.js';
 
 /**
  * Values unique across a tenant's shards. A row lives on the shard of its value's hash, not of its owner.
@@ -54,15 +55,17 @@ const IDEMPOTENCY_KEYS_SQL = `
   create index idempotency_keys_by_age on shardgate.idempotency_keys (created_at);
 `;
 
-/** The gateway's own tables of a shard. */
+/** The gateway's own tables of a shard, and what the logins of its tenants need. */
 export class CreateShardTables1763800000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(LOOKUP_ENTRIES_SQL);
     await queryRunner.query(CLAIM_OUTCOMES_SQL);
     await queryRunner.query(IDEMPOTENCY_KEYS_SQL);
+    await queryRunner.query(TENANT_LOGINS_SQL);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(DROP_TENANT_LOGINS_SQL);
     await queryRunner.query(
       'drop table shardgate.idempotency_keys, shardgate.claim_outcomes, shardgate.lookup_entries',
     );

@@ -1,0 +1,142 @@
+import { LRUCache } from 'lru-cache';
+import { readColumnsOf } from '../persistence/compiled/row-reader.js';
+import type { EntityMetadata, FindManyOptions, ObjectLiteral } from 'typeorm';
+import { ConfigurationError } from '../common/gateway-error.js';
+import {
+  CompiledEntity,
+  type CompiledPage,
+  type CompiledSelect,
+} from '../persistence/compiled/compiled-entity.js';
+import type { ShardedEntity } from '../persistence/sharded-entity.js';
+import type { NodeDirectory } from '../sharding/connections/node-directory.js';
+import { PreparedStatement } from '../sharding/connections/prepared-statement.js';
+import { PointReads, type ByIdsStatement } from './point-reads.js';
+import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
+import type { ShardedEntityClass } from './sharded-entity-class.js';
+
+/** Shapes of finds of one entity that stay prepared; the least used makes room. */
+const STATEMENTS_MAX = 100;
+
+interface Compiled<T extends ObjectLiteral> {
+  readonly entity: CompiledEntity<T>;
+  readonly byIds: ByIdsStatement<T> | undefined;
+  readonly statements: LRUCache<string, PreparedStatement<T>>;
+}
+
+/**
+ * The finds that need no query builder: their statements and row readers are compiled from the entity's
+ * metadata, and answer what TypeORM would. Everything else is `undefined` here, and TypeORM's to answer.
+ */
+export class CompiledFinds {
+  readonly #access: ShardAccess;
+  readonly #nodes: NodeDirectory;
+  readonly #points = new PointReads();
+  readonly #entities = new Map<unknown, Compiled<never> | undefined>();
+
+  constructor(access: ShardAccess, nodes: NodeDirectory) {
+    this.#access = access;
+    this.#nodes = nodes;
+  }
+
+  /** The row of this id, gathered with others that are asked for in the same turn. @param id in lower case */
+  byId<T extends ShardedEntity>(
+    call: ShardCall,
+    entity: ShardedEntityClass<T>,
+    id: string,
+    options: ReadOptions,
+  ): Promise<T | null> | undefined {
+    const byIds = this.#compiled(entity)?.byIds;
+    if (byIds === undefined) return undefined;
+    return this.#access.readOn(
+      call,
+      (node, { tenantId }) => this.#points.find(node, tenantId, byIds, id),
+      options,
+    );
+  }
+
+  /** The rows that a find with these options gives. `where` names the tenant in every alternative. */
+  find<T extends ShardedEntity>(
+    call: ShardCall,
+    entity: ShardedEntityClass<T>,
+    find: FindManyOptions<T>,
+    options: ReadOptions,
+  ): Promise<T[]> | undefined {
+    const compiled = this.#compiled(entity);
+    const select = compiled?.entity.select(find);
+    if (compiled === undefined || select === undefined) return undefined;
+    return this.#run(call, compiled, select, options);
+  }
+
+  /** One shard's part of a page. @see CompiledEntity.selectPage */
+  page<T extends ShardedEntity>(
+    call: ShardCall,
+    entity: ShardedEntityClass<T>,
+    page: CompiledPage<T>,
+    options: ReadOptions,
+  ): Promise<T[]> | undefined {
+    const compiled = this.#compiled(entity);
+    const select = compiled?.entity.selectPage(page);
+    if (compiled === undefined || select === undefined) return undefined;
+    return this.#run(call, compiled, select, options);
+  }
+
+  /** What TypeORM knows of an entity. Every node knows the same; the first one is asked. */
+  metadata<T extends ShardedEntity>(entity: ShardedEntityClass<T>): EntityMetadata {
+    const [node] = this.#nodes.all();
+    if (node === undefined) throw new ConfigurationError('shards: name at least one shard.');
+    return node.dataSource.getMetadata(entity);
+  }
+
+  #run<T extends ObjectLiteral>(
+    call: ShardCall,
+    compiled: Compiled<T>,
+    { text, params }: CompiledSelect,
+    options: ReadOptions,
+  ): Promise<T[]> {
+    const statement = statementOf(compiled, text);
+    return this.#access.readOn(
+      call,
+      async (node, { tenantId }) => {
+        const { rows, read } = await node.read(tenantId, statement, params);
+        return rows.map(read);
+      },
+      options,
+    );
+  }
+
+  #compiled<T extends ShardedEntity>(entityClass: ShardedEntityClass<T>): Compiled<T> | undefined {
+    if (this.#entities.has(entityClass)) {
+      return this.#entities.get(entityClass) as unknown as Compiled<T> | undefined;
+    }
+    const metadata = this.metadata(entityClass);
+    const entity = CompiledEntity.of<T>(metadata);
+    const compiled = entity && {
+      entity,
+      byIds: byIdsOf(entity, metadata),
+      statements: new LRUCache<string, PreparedStatement<T>>({ max: STATEMENTS_MAX }),
+    };
+    this.#entities.set(entityClass, compiled as unknown as Compiled<never> | undefined);
+    return compiled;
+  }
+}
+
+function statementOf<T extends ObjectLiteral>(
+  { entity, statements }: Compiled<T>,
+  text: string,
+): PreparedStatement<T> {
+  const known = statements.get(text);
+  if (known !== undefined) return known;
+  const statement = new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers));
+  statements.set(text, statement);
+  return statement;
+}
+
+function byIdsOf<T extends ObjectLiteral>(
+  entity: CompiledEntity<T>,
+  metadata: EntityMetadata,
+): ByIdsStatement<T> | undefined {
+  if (entity.byIds === undefined) return undefined;
+  const { text } = entity.byIds;
+  const idIndex = readColumnsOf(metadata).findIndex(({ propertyPath }) => propertyPath === 'id');
+  return { prepared: new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers)), idIndex };
+}

@@ -1,0 +1,166 @@
+import type { EntityMetadata, FindManyOptions, FindOptionsWhere, ObjectLiteral } from 'typeorm';
+import { BoundValues } from './bound-values.js';
+import { isCompilable } from './compilable.js';
+import { rowLimit } from './row-limit.js';
+import { keysetCondition, orderClause, pageOrderClause, type PageOrdering } from './order-clause.js';
+import { findColumn, propertyTreeOf, type PropertyTree } from './property-tree.js';
+import { compileRowReader, readColumnsOf, type RowReader, type TextParser } from './row-reader.js';
+import { whereCondition } from './where-clause.js';
+
+/** A SELECT whose text is the same for the same shape of options, so that it can be a prepared statement. */
+export interface CompiledSelect {
+  readonly text: string;
+  /** For `$1`, `$2`, …: what TypeORM would give to the driver. */
+  readonly params: readonly unknown[];
+}
+
+/** One page of a list, as `AllShardsRepository` asks every shard for it. */
+export interface CompiledPage<T> {
+  readonly where: FindOptionsWhere<T> | readonly FindOptionsWhere<T>[];
+  readonly ordering: readonly PageOrdering[];
+  /** The page begins behind the row with these sort keys, one for each column of `ordering`. */
+  readonly after?: readonly unknown[] | undefined;
+  readonly limit?: number | undefined;
+}
+
+/**
+ * Options of TypeORM's `find` that do not stand in the way of a compiled statement. Whatever else is set
+ * makes TypeORM answer: options that later versions of TypeORM may add are among that.
+ */
+const FIND_OPTIONS: ReadonlySet<string> = new Set([
+  'where',
+  'order',
+  'skip',
+  'take',
+  'withDeleted',
+  'loadEagerRelations',
+]);
+
+const compiledEntities = new WeakMap<EntityMetadata, CompiledEntity<ObjectLiteral> | null>();
+
+/**
+ * Statements and row readers of one entity, compiled from TypeORM's metadata. Every answer equals TypeORM's
+ * own, down to the classes of the values; where that is not certain, the answer is `undefined` and TypeORM has
+ * to be asked. All its statements select the same columns in the same order, so one row reader per
+ * connection's types does for all of them.
+ */
+export class CompiledEntity<T extends ObjectLiteral> {
+  readonly #metadata: EntityMetadata;
+  readonly #properties: PropertyTree;
+  readonly #selectSql: string;
+  readonly #notDeletedSql: string | undefined;
+  readonly #byIds: { readonly text: string } | undefined;
+
+  private constructor(metadata: EntityMetadata) {
+    this.#metadata = metadata;
+    this.#properties = propertyTreeOf(metadata);
+    const { driver } = metadata.dataSource;
+    const columns = readColumnsOf(metadata).map((column) => driver.escape(column.databaseName));
+    const table = metadata.tablePath.split('.').map((part) => driver.escape(part));
+    this.#selectSql = `select ${columns.join(', ')} from ${table.join('.')}`;
+    const { deleteDateColumn } = metadata;
+    this.#notDeletedSql = deleteDateColumn && `${driver.escape(deleteDateColumn.databaseName)} is null`;
+    this.#byIds = this.#compileByIds();
+  }
+
+  /** The compiled form of an entity, the same object every time; undefined when TypeORM must answer always. */
+  static of<T extends ObjectLiteral>(metadata: EntityMetadata): CompiledEntity<T> | undefined {
+    let compiled = compiledEntities.get(metadata);
+    if (compiled === undefined) {
+      compiled = isCompilable(metadata) ? new CompiledEntity(metadata) : null;
+      compiledEntities.set(metadata, compiled);
+    }
+    return (compiled as CompiledEntity<T> | null) ?? undefined;
+  }
+
+  /**
+   * The rows of these ids, unordered, those deleted softly left out: `$1` is the tenant, `$2` the ids. For
+   * reads by id that are sent together. Undefined when TypeORM must answer, and for entities without tenant.
+   */
+  get byIds(): { readonly text: string } | undefined {
+    return this.#isObserved() || this.#hasEagerRelations() ? undefined : this.#byIds;
+  }
+
+  /**
+   * What `find` with these options asks; for `findOne`, with `take: 1`. Pass TypeORM's options only: an option
+   * that is not known here makes TypeORM answer.
+   */
+  select(options: FindManyOptions<T>): CompiledSelect | undefined {
+    if (this.#isObserved() || !this.#hasKnownOptionsOnly(options)) return undefined;
+    const values = new BoundValues();
+    const where = whereCondition(options.where, this.#properties, values);
+    const order = orderClause(options.order, this.#properties);
+    const limit = rowLimit(options.take, options.skip, values);
+    if (where === undefined || order === undefined || limit === undefined) return undefined;
+    // TypeORM then sorts as the entity declares.
+    if (order === '' && this.#metadata.orderBy !== undefined) return undefined;
+    const conditions = this.#conditions([where], options.withDeleted === true);
+    return { text: `${this.#selectSql}${conditions}${order}${limit}`, params: values.list };
+  }
+
+  /** What one shard is asked for a page of a list over shards; behind `after`, where that is given. */
+  selectPage(page: CompiledPage<T>): CompiledSelect | undefined {
+    if (this.#isObserved() || this.#hasEagerRelations()) return undefined;
+    const values = new BoundValues();
+    const where = whereCondition(page.where, this.#properties, values);
+    const order = pageOrderClause(page.ordering, this.#properties);
+    const behind =
+      page.after === undefined ? '' : keysetCondition(page.ordering, page.after, this.#properties, values);
+    const limit = rowLimit(page.limit, undefined, values);
+    if (where === undefined || order === undefined || behind === undefined || limit === undefined) {
+      return undefined;
+    }
+    return {
+      text: `${this.#selectSql}${this.#conditions([where, behind], false)}${order}${limit}`,
+      params: values.list,
+    };
+  }
+
+  /**
+   * Makes what turns one row of any of this entity's statements into an entity. To be made once per
+   * connection's types and kept.
+   *
+   * @param parsers for each selected column what the driver parses its text with; they never see null
+   */
+  rowReader(parsers: readonly TextParser[]): RowReader<T> {
+    return compileRowReader(this.#metadata, parsers) as RowReader<T>;
+  }
+
+  #conditions(given: readonly string[], withDeleted: boolean): string {
+    const conditions = given.filter((condition) => condition !== '').map((condition) => `(${condition})`);
+    if (!withDeleted && this.#notDeletedSql !== undefined) conditions.push(this.#notDeletedSql);
+    return conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
+  }
+
+  #compileByIds(): { readonly text: string } | undefined {
+    const tenant = findColumn(this.#properties, 'tenantId');
+    const id = findColumn(this.#properties, 'id');
+    if (tenant === undefined || id?.column.type !== 'uuid') return undefined;
+    if (tenant.column.transformer !== undefined || id.column.transformer !== undefined) return undefined;
+    const wanted = `${tenant.sql} = $1 and ${id.sql} = any($2::uuid[])`;
+    return { text: `${this.#selectSql}${this.#conditions([wanted], false)}` };
+  }
+
+  #hasKnownOptionsOnly(options: FindManyOptions<T>): boolean {
+    for (const key in options) {
+      if (!FIND_OPTIONS.has(key) && options[key as keyof typeof options] !== undefined) return false;
+    }
+    return options.loadEagerRelations === false || !this.#hasEagerRelations();
+  }
+
+  #hasEagerRelations(): boolean {
+    return this.#metadata.eagerRelations.length > 0;
+  }
+
+  /** Whether a subscriber, which may have come at any time, wants to hear of loads or of statements. */
+  #isObserved(): boolean {
+    const { subscribers } = this.#metadata.dataSource;
+    return (
+      subscribers.length > 0 &&
+      subscribers.some(
+        (subscriber) =>
+          'afterLoad' in subscriber || 'beforeQuery' in subscriber || 'afterQuery' in subscriber,
+      )
+    );
+  }
+}

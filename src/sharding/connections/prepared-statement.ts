@@ -1,0 +1,45 @@
+import pg from 'pg';
+
+/** Turns the text of one field into its value, as the driver does for the column's type. */
+export type TextParser = (text: string) => unknown;
+
+/** One row as the server sends it: the fields in the order of the select list, as text. */
+export type RawRow = readonly (string | null)[];
+
+/** Turns one row into what the caller wants. Each call makes a new object. */
+export type RowReader<Row> = (fields: RawRow) => Row;
+
+const TEXT_FORMAT = 'text';
+
+let lastNumber = 0;
+
+/**
+ * A statement that each connection parses once and then runs by its name. Its rows are read by a function
+ * made once for the types that the server tells of.
+ */
+export class PreparedStatement<Row> {
+  /** Unique in this process, so that one name never means two texts on a connection. */
+  readonly name: string;
+  readonly text: string;
+  readonly #makeReader: (parsers: readonly TextParser[]) => RowReader<Row>;
+  #reader: RowReader<Row> | undefined;
+  #readerTypes = '';
+
+  constructor(text: string, makeReader: (parsers: readonly TextParser[]) => RowReader<Row>) {
+    lastNumber += 1;
+    this.name = `shardgate_${lastNumber}`;
+    this.text = text;
+    this.#makeReader = makeReader;
+  }
+
+  /** @param typeIds the OIDs of the columns' types, in order */
+  readerFor(typeIds: readonly number[]): RowReader<Row> {
+    const types = typeIds.join();
+    if (this.#reader === undefined || types !== this.#readerTypes) {
+      const parsers = typeIds.map((id) => pg.types.getTypeParser(id, TEXT_FORMAT) as TextParser);
+      this.#reader = this.#makeReader(parsers);
+      this.#readerTypes = types;
+    }
+    return this.#reader;
+  }
+}

@@ -1,0 +1,136 @@
+import pg from 'pg';
+import type { PreparedStatement, RawRow, RowReader } from './prepared-statement.js';
+
+/** The rows of a prepared read, still as text, and what makes values of them. */
+export interface ReadAnswer<Row> {
+  readonly rows: readonly RawRow[];
+  readonly read: RowReader<Row>;
+}
+
+/** What policies read; transaction-local, so it is gone with the read. */
+const SCOPE = { name: 'shardgate_scope', text: `SELECT set_config('shardgate.tenant_id', $1, true)` };
+
+/** Statements that one connection keeps parsed; beyond it the oldest is closed. */
+const KEPT_STATEMENTS_MAX = 200;
+
+/** What each connection has parsed, and how to read its rows. It ends with the connection. */
+const keptStatements = new WeakMap<pg.Connection, Map<string, RowReader<unknown> | undefined>>();
+
+/**
+ * One prepared read in the name of one tenant, as a single group of the extended protocol: name the tenant,
+ * run the statement, Sync. The server takes what stands between two Syncs for one transaction, so the
+ * setting holds for the statement and is gone after it, without BEGIN and COMMIT.
+ *
+ * It extends the driver's own query because a pipelined connection takes no other; nothing of it but the
+ * place in the pipeline is used.
+ */
+export class ScopedRead<Row> extends pg.Query {
+  /** Set by the driver as well, which wraps it to time the query out. */
+  callback: ((error: Error | null, answer?: ReadAnswer<Row>) => void) | undefined;
+  readonly #tenantId: string;
+  readonly #statement: PreparedStatement<Row>;
+  readonly #params: readonly (string | Buffer | null)[];
+  readonly #rows: RawRow[] = [];
+  #kept: Map<string, RowReader<unknown> | undefined> | undefined;
+  #reader: RowReader<Row> | undefined;
+  #inScope = false;
+
+  constructor(
+    tenantId: string,
+    statement: PreparedStatement<Row>,
+    params: readonly (string | Buffer | null)[],
+    done: (error: Error | null, answer?: ReadAnswer<Row>) => void,
+  ) {
+    super({ text: SCOPE.text });
+    this.#tenantId = tenantId;
+    this.#statement = statement;
+    this.#params = params;
+    this.callback = done;
+    this.submit = (connection) => {
+      this.#submit(connection);
+    };
+  }
+
+  handleRowDescription({ fields }: { readonly fields: readonly { readonly dataTypeID: number }[] }): void {
+    this.#reader = this.#statement.readerFor(fields.map(({ dataTypeID }) => dataTypeID));
+    this.#kept?.set(this.#statement.name, this.#reader);
+  }
+
+  handleDataRow({ fields }: { readonly fields: RawRow }): void {
+    // The first row is what set_config answers.
+    if (this.#inScope) this.#rows.push(fields);
+  }
+
+  handleCommandComplete(): void {
+    this.#inScope = true;
+  }
+
+  handleError(error: Error): void {
+    // Which of the two the server has parsed is unknown now: each is closed and parsed anew next time.
+    this.#kept?.delete(SCOPE.name);
+    this.#kept?.delete(this.#statement.name);
+    this.callback?.(error);
+  }
+
+  handleReadyForQuery(): void {
+    if (this.#reader === undefined) this.callback?.(new Error('The statement gives no rows.'));
+    else this.callback?.(null, { rows: this.#rows, read: this.#reader });
+  }
+
+  #submit(connection: pg.Connection): void {
+    const kept = keptBy(connection);
+    this.#kept = kept;
+    // Buffered into one write: the network stack would send each message by itself otherwise.
+    connection.stream.cork();
+    try {
+      if (!kept.has(SCOPE.name)) parse(connection, kept, SCOPE);
+      run(connection, SCOPE.name, [this.#tenantId]);
+      const { name } = this.#statement;
+      this.#reader = kept.get(name) as RowReader<Row> | undefined;
+      if (this.#reader === undefined) {
+        parse(connection, kept, this.#statement);
+        connection.describe({ type: 'S', name }, true);
+      }
+      run(connection, name, this.#params);
+      connection.sync();
+    } finally {
+      connection.stream.uncork();
+    }
+  }
+}
+
+function keptBy(connection: pg.Connection): Map<string, RowReader<unknown> | undefined> {
+  let kept = keptStatements.get(connection);
+  if (kept === undefined) {
+    kept = new Map();
+    keptStatements.set(connection, kept);
+  }
+  return kept;
+}
+
+function parse(
+  connection: pg.Connection,
+  kept: Map<string, RowReader<unknown> | undefined>,
+  { name, text }: { readonly name: string; readonly text: string },
+): void {
+  // After a failure the server may still have it; closing what is not there is no error.
+  connection.close({ type: 'S', name }, true);
+  connection.parse({ name, text, types: [] }, true);
+  kept.set(name, undefined);
+  if (kept.size <= KEPT_STATEMENTS_MAX) return;
+  for (const oldest of kept.keys()) {
+    if (oldest === SCOPE.name || oldest === name) continue;
+    kept.delete(oldest);
+    connection.close({ type: 'S', name: oldest }, true);
+    break;
+  }
+}
+
+function run(
+  connection: pg.Connection,
+  statement: string,
+  values: readonly (string | Buffer | null)[],
+): void {
+  connection.bind({ statement, values: [...values] }, true);
+  connection.execute(null, true);
+}
