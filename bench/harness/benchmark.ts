@@ -33,6 +33,8 @@ export interface Comparison {
   readonly subject: string;
   /** Another subject of the case, or a time per call that is asked for whatever others do. */
   readonly against: string | { readonly label: string; readonly p50Ms: number };
+  /** Of two subjects: by rate, or by median time, which other processes disturb less. Default `rate`. */
+  readonly by?: 'rate' | 'p50';
   /** The ratio to reach; undefined: it is told, and nothing is asked for. */
   readonly atLeast?: number | undefined;
 }

@@ -57,12 +57,13 @@ export function figuresOf(benchCase: BenchCase, rounds: RoundsBySubject): CaseFi
 /** The comparisons of a case. */
 export function ratiosOf(benchCase: BenchCase, figures: readonly CaseFigures[]): Ratio[] {
   const of = (name: string): CaseFigures | undefined => figures.find(({ subject }) => subject === name);
-  return benchCase.comparisons.map(({ subject, against, atLeast }: Comparison) => {
+  return benchCase.comparisons.map(({ subject, against, by = 'rate', atLeast }: Comparison) => {
     const ours = of(subject);
+    const theirs = typeof against === 'string' ? of(against) : against;
     const ratio =
-      typeof against === 'string'
-        ? quotient(ours?.perSecond, of(against)?.perSecond)
-        : quotient(against.p50Ms, ours?.p50Ms);
+      by === 'rate' && theirs !== undefined && 'perSecond' in theirs
+        ? quotient(ours?.perSecond, theirs.perSecond)
+        : quotient(theirs?.p50Ms, ours?.p50Ms);
     return {
       case: benchCase.name,
       subject,

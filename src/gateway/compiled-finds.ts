@@ -38,7 +38,12 @@ export class CompiledFinds {
     this.#nodes = nodes;
   }
 
-  /** The row of this id, gathered with others that are asked for in the same turn. @param id in lower case */
+  /**
+   * The row of this id, gathered with others that are asked for in the same turn; with a user in the call,
+   * that user's row only.
+   *
+   * @param id in lower case
+   */
   byId<T extends ShardedEntity>(
     call: ShardCall,
     entity: ShardedEntityClass<T>,
@@ -49,7 +54,7 @@ export class CompiledFinds {
     if (byIds === undefined) return undefined;
     return this.#access.readOn(
       call,
-      (node, { tenantId }) => this.#points.find(node, tenantId, byIds, id),
+      (node, { tenantId }) => this.#points.find(node, tenantId, byIds, id, call.userId),
       options,
     );
   }
@@ -137,6 +142,10 @@ function byIdsOf<T extends ObjectLiteral>(
 ): ByIdsStatement<T> | undefined {
   if (entity.byIds === undefined) return undefined;
   const { text } = entity.byIds;
-  const idIndex = readColumnsOf(metadata).findIndex(({ propertyPath }) => propertyPath === 'id');
-  return { prepared: new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers)), idIndex };
+  const columns = readColumnsOf(metadata).map(({ propertyPath }) => propertyPath);
+  return {
+    prepared: new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers)),
+    idIndex: columns.indexOf('id'),
+    userIdIndex: columns.indexOf('userId'),
+  };
 }

@@ -12,7 +12,7 @@ import { loginFor } from './callers-sql.js';
 import type { CompiledFinds } from './compiled-finds.js';
 import { GatewayTransaction } from './gateway-transaction.js';
 import type { RowOwner } from './row-owner.js';
-import { statementChannel, transactionChannel } from './rows-channel.js';
+import { StatementChannel, transactionChannel } from './rows-channel.js';
 import type { ReadOptions, ShardAccess } from './shard-access.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 import { ShardedRepository, type RepositoryRouting } from './sharded-repository.js';
@@ -185,7 +185,7 @@ export class DataGateway {
       currentOwner: () => this.#currentOwner(),
       ownerOf: (userId) => this.#ownerOf(userId),
       ownerOfId: (id) => this.#ownerOfId(id),
-      channel: (owner) => statementChannel(this.#access, this.#finds, owner),
+      channel: (owner) => new StatementChannel(this.#access, this.#finds, owner),
       acrossShards: (entity) => this.list(entity),
     };
   }

@@ -162,8 +162,12 @@ export class GatewayRuntime {
   async #close(): Promise<void> {
     this.#catalogStart.stop();
     this.gate.stop();
-    this.monitor.stop();
-    const closed = Promise.all([this.shardMapWatcher.stop(), this.nodes.close(), this.#database.close()]);
+    const closed = Promise.all([
+      this.monitor.stop(),
+      this.shardMapWatcher.stop(),
+      this.nodes.close(),
+      this.#database.close(),
+    ]);
     await settledWithin(closed, CLOSE_TIMEOUT_MS);
     // A server that hangs does not answer a goodbye either, and its open sockets would keep the process.
     for (const node of this.nodes.all()) node.cut();

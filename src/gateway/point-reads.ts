@@ -7,6 +7,8 @@ export interface ByIdsStatement<Row> {
   readonly prepared: PreparedStatement<Row>;
   /** Where in the select list the id stands. */
   readonly idIndex: number;
+  /** Where the user stands whose row it is. */
+  readonly userIdIndex: number;
 }
 
 /**
@@ -16,6 +18,8 @@ export interface ByIdsStatement<Row> {
 const GATHERED_IDS_MAX = 128;
 
 interface Waiter<Row> {
+  /** The statement is shared by all of the tenant's users; a row of another one is not this one's to see. */
+  readonly userId: string | undefined;
   readonly resolve: (row: Row | null) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -37,19 +41,24 @@ export class PointReads {
   readonly #outsideOfScopes = AsyncLocalStorage.snapshot();
   #scheduled = false;
 
-  /** @param id in lower case, a UUID */
+  /**
+   * @param id in lower case, a UUID
+   * @param userId whose row it must be; undefined: whoever's
+   */
   find<Row>(
     node: DatabaseNode,
     tenantId: string,
     statement: ByIdsStatement<Row>,
     id: string,
+    userId: string | undefined,
   ): Promise<Row | null> {
     return new Promise((resolve, reject) => {
       const key = `${node.id} ${statement.prepared.name} ${tenantId}`;
       const gathering = this.#gathering(key, node, tenantId, statement);
       const waiters = gathering.waiters.get(id);
-      if (waiters === undefined) gathering.waiters.set(id, [{ resolve, reject }]);
-      else waiters.push({ resolve, reject });
+      const waiter = { userId, resolve, reject };
+      if (waiters === undefined) gathering.waiters.set(id, [waiter]);
+      else waiters.push(waiter);
       if (gathering.waiters.size < GATHERED_IDS_MAX) return;
       this.#gatherings.delete(key);
       this.#outsideOfScopes(() => void send(gathering));
@@ -92,7 +101,11 @@ async function send<Row>({ node, tenantId, statement, waiters }: Gathering<Row>)
     const { rows, read } = await node.read(tenantId, statement.prepared, [tenantId, [...waiters.keys()]]);
     for (const fields of rows) {
       const id = fields[statement.idIndex] ?? '';
-      for (const waiter of waiters.get(id) ?? []) answer(waiter, read, fields);
+      const userId = fields[statement.userIdIndex];
+      for (const waiter of waiters.get(id) ?? []) {
+        if (waiter.userId === undefined || waiter.userId === userId) answer(waiter, read, fields);
+        else waiter.resolve(null);
+      }
       waiters.delete(id);
     }
     for (const missed of waiters.values()) for (const { resolve } of missed) resolve(null);

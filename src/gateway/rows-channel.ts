@@ -41,34 +41,66 @@ export interface RowsChannel {
 }
 
 /** Every statement by itself: reads from a replica, writes in a transaction of their own. */
-export function statementChannel(access: ShardAccess, finds: CompiledFinds, owner: RowOwner): RowsChannel {
-  const { shardId, userId } = owner;
-  const call = { shardId, userId };
-  const callWith = (given: unknown): ShardCall => ({ ...call, login: loginFor(given) });
-  const channel: RowsChannel = {
-    async findById(entity, id, options = {}) {
-      const compiled = finds.byId(call, entity, id, options);
-      if (compiled === undefined) return channel.findOne(entity, { where: byId(id, owner) }, options);
-      const row = await compiled;
-      // The statement is shared by all of the tenant's users.
-      return row === null || userId === undefined || row.userId === userId ? row : null;
-    },
-    async findOne(entity, find, options = {}) {
-      const compiled = finds.find(call, entity, { ...find, take: 1 }, options);
-      if (compiled !== undefined) return (await compiled)[0] ?? null;
-      return access.read(callWith(find), (manager) => manager.findOne(entity, find), options);
-    },
-    find: (entity, find, options = {}) =>
-      finds.find(call, entity, find, options) ??
-      access.read(callWith(find), (manager) => manager.find(entity, find), options),
-    read: (run, given, options) => access.read(callWith(given), run, options),
-    write: (run, given) => access.write(callWith(given), run),
-    builderManager: (options) => {
-      const callers = { ...call, login: 'tenant' } as const;
-      return options?.from === 'primary' ? access.writer(callers) : access.readLater(callers, options);
-    },
-  };
-  return channel;
+export class StatementChannel implements RowsChannel {
+  readonly #access: ShardAccess;
+  readonly #finds: CompiledFinds;
+  readonly #owner: RowOwner;
+
+  constructor(access: ShardAccess, finds: CompiledFinds, owner: RowOwner) {
+    this.#access = access;
+    this.#finds = finds;
+    this.#owner = owner;
+  }
+
+  findById<T extends ShardedEntity>(
+    entity: ShardedEntityClass<T>,
+    id: string,
+    options: ReadOptions = {},
+  ): Promise<T | null> {
+    return (
+      this.#finds.byId(this.#owner, entity, id, options) ??
+      this.findOne(entity, { where: byId(id, this.#owner) }, options)
+    );
+  }
+
+  async findOne<T extends ShardedEntity>(
+    entity: ShardedEntityClass<T>,
+    find: FindOneOptions<T>,
+    options: ReadOptions = {},
+  ): Promise<T | null> {
+    const compiled = this.#finds.find(this.#owner, entity, { ...find, take: 1 }, options);
+    if (compiled !== undefined) return (await compiled)[0] ?? null;
+    return this.read((manager) => manager.findOne(entity, find), find, options);
+  }
+
+  find<T extends ShardedEntity>(
+    entity: ShardedEntityClass<T>,
+    find: FindManyOptions<T>,
+    options: ReadOptions = {},
+  ): Promise<T[]> {
+    return (
+      this.#finds.find(this.#owner, entity, find, options) ??
+      this.read((manager) => manager.find(entity, find), find, options)
+    );
+  }
+
+  read<R>(run: (manager: EntityManager) => Promise<R>, given: unknown, options?: ReadOptions): Promise<R> {
+    return this.#access.read(this.#call(loginFor(given)), run, options);
+  }
+
+  write<R>(run: (manager: EntityManager) => Promise<R>, given: unknown): Promise<R> {
+    return this.#access.write(this.#call(loginFor(given)), run);
+  }
+
+  builderManager(options?: ReadOptions): EntityManager {
+    const call = this.#call('tenant');
+    return options?.from === 'primary' ? this.#access.writer(call) : this.#access.readLater(call, options);
+  }
+
+  #call(login: 'shared' | 'tenant'): ShardCall {
+    const { shardId, userId } = this.#owner;
+    return { shardId, userId, login };
+  }
 }
 
 /** Everything within one transaction on the primary: it reads what it wrote. */

@@ -53,7 +53,7 @@ class Watch {
     });
   }
 
-  /** A statement that has reached the node and keeps its only connection busy. */
+  /** A statement that has reached the node and keeps its only connection busy. A server does not notice that it was cut. */
   async busy(id: string, seconds: number): Promise<{ answer: Promise<unknown> }> {
     const answer = this.node(id).query(`SELECT pg_sleep(${seconds})`);
     answer.catch(() => undefined);
@@ -151,7 +151,7 @@ describe('a node that hangs', () => {
 
   it('is none whose pool is full', async () => {
     const watch = await Watch.start();
-    const { answer } = await watch.busy('s0.r1', 3_600);
+    const { answer } = await watch.busy('s0.r1', 3_601);
     await writeLog('s0', 10);
     const { lsn } = await watch.monitor.currentPosition('s0');
     await eventually('the poll sees what was written', () => watch.monitor.status('s0.r1').lsn >= lsn);
@@ -185,7 +185,7 @@ describe('a node that takes no more connections', () => {
 
   it('stays in use while the poll’s own connection works, and is not cut off when it does not', async () => {
     const watch = await Watch.start();
-    const { answer } = await watch.busy('s0.r1', 3_600);
+    const { answer } = await watch.busy('s0.r1', 3_602);
     await limitConnections(0);
     try {
       watch.monitor.noteFailure('s0.r1');
@@ -200,7 +200,7 @@ describe('a node that takes no more connections', () => {
     }
     await watch.has('s0.r1', undefined);
     expect(watch.warnings).toEqual([]);
-    const running = `SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)' AND state = 'active'`;
+    const running = `SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3602)' AND state = 'active'`;
     expect((await runAsAdmin(adminUrl('s0.r1'), running)).rows).toHaveLength(1);
     watch.node('s0.r1').cut();
     await expect(answer).rejects.toThrow('Connection terminated');

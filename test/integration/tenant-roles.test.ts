@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
 import { ConfigurationError, PoolExhaustedError } from '../../src/common/gateway-error.js';
 import { TenantCredentials } from '../../src/sharding/tenant-roles/tenant-credentials.js';
 import { TenantLoginUnavailableError } from '../../src/sharding/tenant-roles/tenant-login-unavailable-error.js';

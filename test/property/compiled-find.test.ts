@@ -47,7 +47,7 @@ class BothWays {
     }
     const { metadata } = this.repository;
     const parsers = raw.value.fields.map(
-      ({ dataTypeID }) => client.getTypeParser(dataTypeID, 'text') as TextParser,
+      (field) => client.getTypeParser(field.dataTypeID, 'text') as TextParser,
     );
     const arranged = (rows: unknown[]): unknown[] =>
       isOrdered ? rows : inOrderOfIds(rows as ShardedEntity[]);

@@ -155,6 +155,7 @@ const KINDS = {
   },
   label: { options: { type: 'text', transformer: labels }, values: text },
   reversedLabel: { options: { type: 'varchar', transformer: [labels, reversed] }, values: text },
+  reversed: { options: { type: 'text', transformer: reversed }, values: text },
   bigintLabel: { options: { type: 'bigint', transformer: bigints }, values: int8 },
   nothing: { options: { type: 'text', transformer: nothing }, values: text },
   epoch: { options: { type: 'timestamptz', transformer: epochs }, values: timestamp },

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { SqlRow } from '../../src/common/sql-executor.js';
 import type { TenantConnections } from '../../src/sharding/tenant-roles/tenant-connections.js';
 

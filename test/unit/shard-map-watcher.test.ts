@@ -49,13 +49,17 @@ describe('the shard map watcher', () => {
     expect(watcher.current()).toBe(FIRST);
   });
 
-  it('does not start without a catalog, or with an empty one', async () => {
+  it('does not start without a catalog, or with an empty one, but may be tried again', async () => {
     const catalog = new FakeCatalog();
     catalog.failure = new Error('connection refused');
     await expect(watch(catalog).start()).rejects.toThrow(CatalogUnavailableError);
     catalog.failure = undefined;
     catalog.stored = undefined;
-    await expect(watch(catalog).start()).rejects.toThrow(ConfigurationError);
+    const watcher = watch(catalog);
+    await expect(watcher.start()).rejects.toThrow(ConfigurationError);
+    catalog.stored = FIRST;
+    await watcher.start();
+    expect(watcher.current()).toBe(FIRST);
   });
 
   it('takes a newer map and tells its listeners, once per map', async () => {
@@ -93,6 +97,32 @@ describe('the shard map watcher', () => {
     await watcher.refresh();
     expect(watcher.current()).toBe(FIRST);
     expect(warnings).toHaveLength(1);
+  });
+
+  it('tells whoever must not go on with the old map that there is no newer one to be had', async () => {
+    const catalog = new FakeCatalog();
+    const watcher = watch(catalog);
+    await watcher.start();
+    catalog.failure = new Error('connection refused');
+    await expect(watcher.reload()).rejects.toThrow(CatalogUnavailableError);
+    catalog.failure = undefined;
+    catalog.stored = SECOND;
+    await watcher.reload();
+    expect(watcher.current()).toBe(SECOND);
+  });
+
+  it('loads anew for who waits behind a load that fails', async () => {
+    const catalog = new FakeCatalog();
+    const watcher = watch(catalog);
+    await watcher.start();
+    catalog.failure = new Error('connection refused');
+    const failing = expect(watcher.reload()).rejects.toThrow(CatalogUnavailableError);
+    const waiting = watcher.reload();
+    await failing;
+    catalog.failure = undefined;
+    catalog.stored = SECOND;
+    await waiting;
+    expect(watcher.current()).toBe(SECOND);
   });
 
   it('polls every five seconds, so that a lost notice costs no more than that', async () => {

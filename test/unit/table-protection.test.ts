@@ -5,6 +5,11 @@ import type { TableState } from '../../src/sharding/migrations/table-state.js';
 const TABLE = { schema: 'billing', table: 'in"voices' };
 const CONDITION = `(tenant_id = ( SELECT NULLIF(current_setting('shardgate.tenant_id'::text, true), ''::text) AS "nullif"))`;
 
+const SESSION_CONDITION = `(tenant_id = ( SELECT shardgate.session_tenant() AS session_tenant))`;
+
+const ALL = { schemaUsage: true, privileges: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'], lockedSequences: [] };
+const NONE = { schemaUsage: false, privileges: [], lockedSequences: [] };
+
 const column = (name: string, type: string) => ({ name, type, notNull: true });
 const index = (name: string, columns: (string | null)[], plain = true) => ({
   name,
@@ -18,7 +23,6 @@ const PROTECTED: TableState = {
   rowSecurity: true,
   forceRowSecurity: true,
   replicaIdentity: 'i',
-  schemaUsage: true,
   columns: [
     column('tenant_id', 'text'),
     column('user_id', 'text'),
@@ -33,7 +37,20 @@ const PROTECTED: TableState = {
       using: CONDITION,
       check: CONDITION,
       onlyGateway: true,
+      onlyPublic: false,
       reachesGateway: true,
+      reachesTenants: false,
+    },
+    {
+      name: 'shardgate_session_tenant',
+      permissive: true,
+      command: '*',
+      using: SESSION_CONDITION,
+      check: SESSION_CONDITION,
+      onlyGateway: false,
+      onlyPublic: true,
+      reachesGateway: true,
+      reachesTenants: true,
     },
   ],
   uniqueIndexes: [
@@ -42,8 +59,8 @@ const PROTECTED: TableState = {
   ],
   foreignKeys: [],
   checks: ['shardgate_bucket_range'],
-  privileges: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
-  lockedSequences: [],
+  gateway: ALL,
+  tenants: ALL,
 };
 
 function plan(change: Partial<TableState> = {}, table = TABLE) {
@@ -55,7 +72,7 @@ describe('planProtection', () => {
     expect(plan()).toEqual({ faults: [], statements: [] });
   });
 
-  const policy = PROTECTED.policies[0]!;
+  const [policy, sessionPolicy] = [PROTECTED.policies[0]!, PROTECTED.policies[1]!];
   it.each<[string, Partial<TableState>, string[]]>([
     [
       'row security that is off',
@@ -69,7 +86,7 @@ describe('planProtection', () => {
     ],
     [
       'rights that are too many and too few',
-      { privileges: ['SELECT', 'INSERT', 'TRUNCATE'] },
+      { gateway: { ...ALL, privileges: ['SELECT', 'INSERT', 'TRUNCATE'] } },
       [
         'revoke TRUNCATE on "billing"."in""voices" from "gate""way", public',
         'grant UPDATE, DELETE on "billing"."in""voices" to "gate""way"',
@@ -90,8 +107,22 @@ describe('planProtection', () => {
     ],
     [
       'a schema that the gateway cannot enter',
-      { schemaUsage: false },
+      { gateway: { ...ALL, schemaUsage: false } },
       ['grant usage on schema "billing" to "gate""way"'],
+    ],
+    [
+      'a group of tenants that has no rights yet',
+      { tenants: { ...NONE, lockedSequences: [{ schema: 'billing', name: 's' }] } },
+      [
+        'grant usage on schema "billing" to "shardgate_tenants"',
+        'grant SELECT, INSERT, UPDATE, DELETE on "billing"."in""voices" to "shardgate_tenants"',
+        'grant usage on sequence "billing"."s" to "shardgate_tenants"',
+      ],
+    ],
+    [
+      'rights of tenants that go past policies',
+      { tenants: { ...ALL, privileges: [...ALL.privileges, 'TRIGGER'] } },
+      ['revoke TRIGGER on "billing"."in""voices" from "shardgate_tenants", public'],
     ],
   ])('mends %s', (_, change, statements) => {
     expect(plan(change)).toEqual({ faults: [], statements });
@@ -104,11 +135,53 @@ describe('planProtection', () => {
     ['for other logins', { onlyGateway: false }],
     ['that only restricts', { permissive: false }],
   ])('replaces its policy by one that is right when it finds one %s', (_, change) => {
-    const { statements } = plan({ policies: [{ ...policy, ...change }] });
+    const { statements } = plan({ policies: [{ ...policy, ...change }, sessionPolicy] });
     expect(statements[0]).toBe('drop policy shardgate_tenant on "billing"."in""voices"');
     expect(statements[1]).toMatch(
       /^create policy shardgate_tenant .* for all to "gate""way" using \(tenant_id/,
     );
+  });
+
+  it.each([
+    ['that lets more in', { using: 'true' }],
+    ['that goes by a setting', { using: CONDITION, check: CONDITION }],
+    ['for a group that its members could drop', { onlyPublic: false }],
+    ['for reads alone', { command: 'r' }],
+  ])('replaces the policy of tenants’ logins when it finds one %s', (_, change) => {
+    const { statements } = plan({ policies: [policy, { ...sessionPolicy, ...change }] });
+    expect(statements).toEqual([
+      'drop policy shardgate_session_tenant on "billing"."in""voices"',
+      'create policy shardgate_session_tenant on "billing"."in""voices" for all to public ' +
+        'using (tenant_id = (select shardgate.session_tenant())) ' +
+        'with check (tenant_id = (select shardgate.session_tenant()))',
+    ]);
+  });
+
+  it('adds the policy of tenants’ logins where it is missing', () => {
+    const { statements } = plan({ policies: [policy] });
+    expect(statements).toEqual([
+      expect.stringMatching(/^create policy shardgate_session_tenant .* to public/),
+    ]);
+  });
+
+  it('keeps tenants’ logins away from a table that is the gateway’s own', () => {
+    const own = { ...TABLE, rawSql: false };
+    expect(plan({ policies: [policy], tenants: NONE }, own)).toEqual({ faults: [], statements: [] });
+    expect(plan({}, own).statements).toEqual([
+      'drop policy shardgate_session_tenant on "billing"."in""voices"',
+      'revoke SELECT, INSERT, UPDATE, DELETE on "billing"."in""voices" from "shardgate_tenants", public',
+    ]);
+  });
+
+  it('asks nothing for tenants’ logins on a server that cannot have them', () => {
+    expect(plan({ tenants: null })).toEqual({ faults: [], statements: [] });
+  });
+
+  it('refuses a policy that lets the login of a tenant past it', () => {
+    const foreign = { ...policy, name: 'c', onlyGateway: false, reachesGateway: false, reachesTenants: true };
+    expect(plan({ policies: [...PROTECTED.policies, foreign] }).faults).toEqual([
+      expect.stringMatching(/policy c lets a login of a tenant past its tenant/),
+    ]);
   });
 
   it('makes nothing unique by a partial index', () => {
@@ -122,7 +195,7 @@ describe('planProtection', () => {
   it('accepts restrictive policies, and those of other logins', () => {
     const restrictive = { ...policy, name: 'a', permissive: false };
     const others = { ...policy, name: 'b', reachesGateway: false };
-    expect(plan({ policies: [policy, restrictive, others] }).faults).toEqual([]);
+    expect(plan({ policies: [policy, sessionPolicy, restrictive, others] }).faults).toEqual([]);
   });
 
   it('accepts foreign keys that join the tenant, and those to tables of no tenant', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { CatalogUnavailableError } from '../../src/common/gateway-error.js';
 import { SILENT_LOG } from '../../src/common/log.js';
 import type { SqlExecutor, SqlRow } from '../../src/common/sql-executor.js';
@@ -50,6 +50,10 @@ function directoryOf(catalog: FakeCatalog, operatorKey?: string) {
   const directory = new TenantDirectory(catalog, { log: SILENT_LOG, operatorKey, refreshShardMap });
   return { directory, refreshShardMap };
 }
+
+afterEach(() => {
+  jest.useRealTimers();
+});
 
 describe('TenantDirectory', () => {
   it('tells tenants and the operator by their keys, from memory', async () => {
@@ -120,6 +124,30 @@ describe('TenantDirectory', () => {
     await expect(directory.authenticate(mintApiKey().key)).rejects.toThrow(CatalogUnavailableError);
     catalog.away = false;
     expect(await directory.authenticate(mintApiKey().key)).toBeUndefined();
+  });
+
+  it('starts while the catalog is away, says so of every key, and knows all when it is back', async () => {
+    jest.useFakeTimers();
+    const catalog = new FakeCatalog();
+    const acme = catalog.add('acme');
+    catalog.away = true;
+    const { directory } = directoryOf(catalog, 'correct horse');
+    await directory.start();
+    await expect(directory.authenticate(acme.key)).rejects.toThrow(CatalogUnavailableError);
+    expect(await directory.authenticate('correct horse')).toEqual({ kind: 'operator' });
+    catalog.away = false;
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect(directory.tenant('acme')).toBeDefined();
+    directory.stop();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('does not start with a catalog that is there but cannot be read', async () => {
+    const catalog = new FakeCatalog();
+    catalog.gate = Promise.reject(new Error('permission denied'));
+    const { directory } = directoryOf(catalog);
+    await expect(directory.start()).rejects.toThrow('permission denied');
+    directory.stop();
   });
 
   it('brings at least what there was at the call, when a load is under way already', async () => {
