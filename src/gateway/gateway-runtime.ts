@@ -10,8 +10,10 @@ import { migrateCatalog } from '../sharding/migrations/catalog/migrate-catalog.j
 import { assertInstallation, readInstallation } from '../sharding/migrations/installation.js';
 import type { MigrationEvent } from '../sharding/migrations/migration-plan.js';
 import { SchemaGate } from '../sharding/migrations/schema-gate.js';
+import { BudgetedConnections } from '../sharding/replication/budgeted-connections.js';
 import { OwnWrites } from '../sharding/replication/own-writes.js';
 import { ShardFloors } from '../sharding/replication/shard-floors.js';
+import { PrimaryReadBudget } from '../sharding/replication/primary-read-budget.js';
 import { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
 import { TenantConnections } from '../sharding/tenant-roles/tenant-connections.js';
 import { TenantCredentials } from '../sharding/tenant-roles/tenant-credentials.js';
@@ -37,6 +39,9 @@ const SHARDS_PATIENCE_MS = 30_000;
 
 /** After this a migration of the catalog counts as hanging, and is begun anew. */
 const MIGRATION_PATIENCE_MS = 120_000;
+
+/** Reads that may wait for their turn on one primary. */
+const PRIMARY_READS_WAITING_MAX = 1_000;
 
 /** How long statements under way may take to finish when the gateway closes, and the cut of those that do not. */
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -87,6 +92,7 @@ export class GatewayRuntime {
     this.shardMapWatcher = new ShardMapWatcher(new ShardMapStore(this.#database), { log });
     this.catalog.onChange('shard_map', () => void this.shardMapWatcher.refresh());
     this.monitor = new ReplicationMonitor(nodes, options.replication, log);
+    limitPrimaryReads(nodes, options);
     const isEverywhere = (position: ShardPosition): boolean => this.monitor.isEverywhere(position);
     const floors = new ShardFloors(isEverywhere);
     const ownWrites = new OwnWrites(isEverywhere, floors);
@@ -226,6 +232,16 @@ export class GatewayRuntime {
     log.info({}, 'the catalog is there');
     await Promise.all([this.#database.listen(), this.gate.start()]);
     for (const node of this.nodes.all()) void warnOverBudget(node, this.#options, log);
+  }
+}
+
+/** Reads may take half of a primary's connections; the other half is for writes. */
+function limitPrimaryReads(nodes: NodeDirectory, { pool }: ResolvedGatewayOptions): void {
+  const concurrency = Math.max(1, Math.floor((pool.size + pool.overflow) / 2));
+  const limits = { concurrency, queueMax: PRIMARY_READS_WAITING_MAX, waitMs: pool.acquireTimeoutMs };
+  for (const shardId of nodes.shardIds) {
+    const budget = new PrimaryReadBudget(limits);
+    nodes.primary(shardId).limitReads((source) => new BudgetedConnections(source, budget));
   }
 }
 

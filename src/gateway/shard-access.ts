@@ -30,6 +30,9 @@ export interface ShardCall {
 /** SQLSTATEs with which a replica cancels a read that stands in the way of replay: another node will do. */
 const STANDBY_CONFLICTS = new Set(['40001', '40P01']);
 
+/** SQLSTATE of a session that was ended by a command. */
+const SESSION_TERMINATED = '57P01';
+
 /**
  * The one way for a read and the one way for a write, on one shard, in the tenant of the current scope.
  *
@@ -92,7 +95,7 @@ export class ShardAccess {
         if (node.role === 'replica') this.#monitor.noteSuccess(node.id);
         return answer;
       } catch (error) {
-        if (!this.#isFaultOf(node, error)) throw error;
+        if (!this.#isFaultOf(node, call, error)) throw error;
         failure = error;
         failed ??= new Set();
         failed.add(node.id);
@@ -160,7 +163,7 @@ export class ShardAccess {
       return await run(this.writer(call));
     } catch (error) {
       if (!isConnectionFailure(error)) throw error;
-      this.#monitor.noteFailure(shardId);
+      this.#noteFailure(shardId, call, error);
       throw new ShardUnavailableError(
         shardId,
         'its primary does not answer. Whether a write was kept is unknown; repeat it with its idempotency key.',
@@ -184,13 +187,19 @@ export class ShardAccess {
   }
 
   /** Whether another node may well answer what this one did not; the monitor is told if it is away. */
-  #isFaultOf(node: DatabaseNode, error: unknown): boolean {
+  #isFaultOf(node: DatabaseNode, call: ShardCall, error: unknown): boolean {
     if (isConnectionFailure(error)) {
-      this.#monitor.noteFailure(node.id);
+      this.#noteFailure(node.id, call, error);
       return true;
     }
     if (node.role === 'primary') return false;
     return error instanceof TenantLoginUnavailableError || STANDBY_CONFLICTS.has(sqlStateOf(error) ?? '');
+  }
+
+  /** A caller's SQL may end its own session, which says nothing of the node. */
+  #noteFailure(nodeId: string, { login }: ShardCall, error: unknown): void {
+    if (login === 'tenant' && sqlStateOf(error) === SESSION_TERMINATED) return;
+    this.#monitor.noteFailure(nodeId);
   }
 
   /** The next node to try: a qualified replica, else the primary, else nothing. */

@@ -52,6 +52,7 @@ beforeAll(async () => {
 async function replicaAnswers({ id, userId }: BankAccount): Promise<void> {
   await eventually('a replica answers', async () => {
     const answer = await bank.client.get(`/v1/accounts/${id}`, { userId });
+    if (answer.status !== 200) throw new Error(answer.text);
     return answer.headers.get('x-shardgate-source') === 'replica';
   });
 }

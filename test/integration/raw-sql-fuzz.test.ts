@@ -61,7 +61,7 @@ describe('A caller’s own SQL, composed at random', () => {
       const [left] = await Promise.all([raw.query(ATTACKER, LEFT_BEHIND_SQL), victim.assertUntouched()]);
       expect(left).toEqual(untouched);
     }
-    console.error(sent); // Most of it must be SQL that runs, or nothing was tried.
+    // Most of it must be SQL that runs, or nothing was tried.
     expect(sent.refused).toBeLessThan(sent.count * 0.7);
     const theirs = callersSqlOn(fixture.connections());
     expect(await theirs.query('victim', 'select count(*)::int as n from notes.notes')).toEqual([

@@ -15,6 +15,8 @@ import { TENANTS, withRandomTable } from './random-table.js';
 const RUNS = 50;
 const FINDS_PER_RUN = 12;
 
+const parserOf: (typeId: number) => unknown = pg.types.getTypeParser;
+
 let adminUrl: string;
 let client: pg.Client;
 const counts = { finds: 0, compiled: 0, rows: 0 };
@@ -46,9 +48,7 @@ class BothWays {
       return;
     }
     const { metadata } = this.repository;
-    const parsers = raw.value.fields.map(
-      (field) => client.getTypeParser(field.dataTypeID, 'text') as TextParser,
-    );
+    const parsers = raw.value.fields.map(({ dataTypeID }) => parserOf(dataTypeID) as TextParser);
     const arranged = (rows: unknown[]): unknown[] =>
       isOrdered ? rows : inOrderOfIds(rows as ShardedEntity[]);
     const wanted = arranged(expected.value);

@@ -2,11 +2,14 @@ import { SILENT_LOG } from '../../common/log.js';
 import type { SqlExecutor } from '../../common/sql-executor.js';
 import type { ResolvedGatewayOptions } from '../../gateway/gateway-options.js';
 import { CatalogDatabase } from '../../sharding/connections/catalog-database.js';
+import { gatewayRoleOf } from '../../gateway/gateway-role.js';
 import { connectionBudget } from '../../sharding/connections/connection-budget.js';
 import { NodeDirectory } from '../../sharding/connections/node-directory.js';
 import type { Finding } from './finding.js';
 import { judgeServer, type ExpectedServer } from './judge-server.js';
+import { judgeTenantLogins } from './judge-tenant-logins.js';
 import { readServerFacts, type ServerFacts } from './server-facts.js';
+import { readTenantLoginFacts } from './tenant-login-facts.js';
 
 /** Connections that a process has to the catalog: its pool, and the one that listens. */
 const CATALOG_CONNECTIONS = 5;
@@ -22,6 +25,7 @@ export async function examineServers(options: ResolvedGatewayOptions): Promise<F
   const catalog = new CatalogDatabase(options.catalog.url, options.pool, SILENT_LOG);
   const nodes = await NodeDirectory.create(options.shards, options.pool, [], SILENT_LOG);
   const neededBy = (nodeId: string): number => connectionBudget(nodeId, options.pool, 0).needed;
+  const adminUrls = new Map(options.shards.map(({ id, primary }) => [id, primary.adminUrl]));
   try {
     const ofCatalog = examine(catalog, {
       id: 'catalog',
@@ -44,13 +48,31 @@ export async function examineServers(options: ResolvedGatewayOptions): Promise<F
           }),
         ),
       );
-      return [primary, ...replicas].flatMap(({ findings }) => findings);
+      const logins =
+        primary.facts === undefined
+          ? []
+          : await examineTenantLogins(nodes.primary(shardId), shardId, adminUrls.get(shardId));
+      return [...[primary, ...replicas].flatMap(({ findings }) => findings), ...logins];
     });
     const [first, ...rest] = await Promise.all([ofCatalog.then(({ findings }) => findings), ...ofShards]);
     return [...first, ...rest.flat()];
   } finally {
     await nodes.close();
     await catalog.close();
+  }
+}
+
+async function examineTenantLogins(
+  server: SqlExecutor,
+  shardId: string,
+  adminUrl: string | undefined,
+): Promise<Finding[]> {
+  try {
+    const facts = await readTenantLoginFacts(server, adminUrl === undefined ? null : gatewayRoleOf(adminUrl));
+    return facts === undefined ? [] : judgeTenantLogins(facts, shardId);
+  } catch {
+    // What this login may not read, the examination of the schema names.
+    return [];
   }
 }
 

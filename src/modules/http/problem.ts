@@ -92,9 +92,17 @@ function publicPartOf(error: unknown): PublicPart {
 /** Only the framework's errors have a status; a driver's or TypeORM's `status` would mean something else. */
 function statusOf(error: unknown): number {
   if (error instanceof HttpException) return error.getStatus();
-  if (!(error instanceof SyntaxError) && fastifyCodeOf(error) === undefined) return 500;
+  if (!(error instanceof SyntaxError) && fastifyCodeOf(error) === undefined && !isCutShort(error)) return 500;
   const status = (error as { readonly statusCode?: unknown }).statusCode;
   return typeof status === 'number' ? status : 500;
+}
+
+/**
+ * Whether a client went away in the middle of its body. Fastify gives the socket's error a status; the same
+ * code without one is of a connection of our own.
+ */
+function isCutShort(error: unknown): boolean {
+  return error instanceof Error && 'statusCode' in error && 'code' in error && error.code === 'ECONNRESET';
 }
 
 function fastifyCodeOf(error: unknown): string | undefined {

@@ -5,8 +5,6 @@ import type { Log } from '../../common/log.js';
 import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
 import { isConnectionFailure } from './failure.js';
 import type { PoolOptions } from './pool-options.js';
-import type { PreparedStatement } from './prepared-statement.js';
-import { ScopedRead, type ReadAnswer } from './scoped-read.js';
 
 /** What pg-pool says when nobody gave a connection back in time; it has no code for it. */
 const ACQUIRE_TIMED_OUT = 'timeout exceeded when trying to connect';
@@ -138,30 +136,6 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
     try {
       const result = await connection.query<Row>(sql, [...params]);
       return result.rows;
-    } catch (error) {
-      broken = isConnectionFailure(error);
-      throw error;
-    } finally {
-      this.release(connection, broken);
-    }
-  }
-
-  /** Runs a prepared read in the name of a tenant. @see ScopedRead */
-  async read<Row>(
-    tenantId: string,
-    statement: PreparedStatement<Row>,
-    params: readonly (string | Buffer | null)[],
-  ): Promise<ReadAnswer<Row>> {
-    const connection = await this.acquire();
-    let broken = false;
-    try {
-      return await new Promise((resolve, reject) => {
-        const read = new ScopedRead(tenantId, statement, params, (error, answer) => {
-          if (answer === undefined) reject(error ?? new Error('The read was not answered.'));
-          else resolve(answer);
-        });
-        connection.query(read);
-      });
     } catch (error) {
       broken = isConnectionFailure(error);
       throw error;

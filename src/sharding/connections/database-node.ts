@@ -6,7 +6,7 @@ import type { ConnectionPool, ConnectionSource, TenantLogins } from './connectio
 import { sqlStateOf, toQueryFailedError } from './failure.js';
 import type { NodeDataSource } from './node-data-source.js';
 import type { PreparedStatement } from './prepared-statement.js';
-import type { ReadAnswer } from './scoped-read.js';
+import { readScoped, type ReadAnswer } from './scoped-read.js';
 import type { TenantSession } from './tenant-session.js';
 
 /**
@@ -28,6 +28,8 @@ export class DatabaseNode {
   readonly url: string;
   readonly dataSource: NodeDataSource;
   readonly #pool: ConnectionPool;
+  /** The pool's connections, as reads outside of transactions get them. */
+  #reads: ConnectionSource;
   #logins: TenantLogins | undefined;
 
   constructor(
@@ -41,11 +43,17 @@ export class DatabaseNode {
     this.url = place.url;
     this.dataSource = dataSource;
     this.#pool = pool;
+    this.#reads = pool;
   }
 
   /** Connections of this process that are in use or waited for. */
   get inUse(): number {
     return this.#pool.inUse + (this.#logins?.inUse ?? 0);
+  }
+
+  /** Has reads outside of transactions take their connections through a limit. */
+  limitReads(limit: (source: ConnectionSource) => ConnectionSource): void {
+    this.#reads = limit(this.#pool);
   }
 
   /** Says how to log in as tenants; known only when the catalog has said which installation this is. */
@@ -58,8 +66,8 @@ export class DatabaseNode {
    *
    * @throws CatalogUnavailableError for a tenant's login, before it is known how to log in
    */
-  connections({ login, tenantId }: Pick<TenantSession, 'login' | 'tenantId'>): ConnectionSource {
-    if (login === 'shared') return this.#pool;
+  connections({ login, tenantId, access }: Omit<TenantSession, 'actor'>): ConnectionSource {
+    if (login === 'shared') return access === 'read' ? this.#reads : this.#pool;
     if (this.#logins === undefined) throw new CatalogUnavailableError();
     return this.#logins.of(tenantId);
   }
@@ -81,11 +89,11 @@ export class DatabaseNode {
   ): Promise<ReadAnswer<Row>> {
     const prepared = params.map((param) => utils.prepareValue(param));
     try {
-      return await this.#pool.read(tenantId, statement, prepared);
+      return await readScoped(this.#reads, tenantId, statement, prepared);
     } catch (error) {
       if (!STALE_STATEMENT.has(sqlStateOf(error) ?? '')) throw safe(error);
     }
-    return this.#pool.read(tenantId, statement, prepared).catch((error: unknown) => {
+    return readScoped(this.#reads, tenantId, statement, prepared).catch((error: unknown) => {
       throw safe(error);
     });
   }

@@ -42,8 +42,9 @@ export class NodeDirectory {
   ): Promise<NodeDirectory> {
     const make = async (id: string, shardId: string, role: NodeRole, url: string): Promise<DatabaseNode> => {
       const connections = new ConnectionPool(id, url, pool, log);
-      const loginOf = (tenantId: string): ConnectionSource => node.connections({ login: 'tenant', tenantId });
       const access = role === 'primary' ? 'write' : 'read';
+      const loginOf = (tenantId: string): ConnectionSource =>
+        node.connections({ login: 'tenant', tenantId, access });
       const dataSource = new NodeDataSource(connections, loginOf, access, entities);
       const node = new DatabaseNode({ id, shardId, role, url }, connections, dataSource);
       await dataSource.initialize();

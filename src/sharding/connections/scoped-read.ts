@@ -1,4 +1,6 @@
 import pg from 'pg';
+import type { ConnectionSource } from './connection-pool.js';
+import { isConnectionFailure } from './failure.js';
 import type { PreparedStatement, RawRow, RowReader } from './prepared-statement.js';
 
 /** The rows of a prepared read, still as text, and what makes values of them. */
@@ -24,7 +26,7 @@ const keptStatements = new WeakMap<pg.Connection, Map<string, RowReader<unknown>
  * It extends the driver's own query because a pipelined connection takes no other; nothing of it but the
  * place in the pipeline is used.
  */
-export class ScopedRead<Row> extends pg.Query {
+class ScopedRead<Row> extends pg.Query {
   /** Set by the driver as well, which wraps it to time the query out. */
   callback: ((error: Error | null, answer?: ReadAnswer<Row>) => void) | undefined;
   readonly #tenantId: string;
@@ -96,6 +98,31 @@ export class ScopedRead<Row> extends pg.Query {
     } finally {
       connection.stream.uncork();
     }
+  }
+}
+
+/** Runs a prepared read in the name of a tenant, on a connection that is lent for it. */
+export async function readScoped<Row>(
+  source: ConnectionSource,
+  tenantId: string,
+  statement: PreparedStatement<Row>,
+  params: readonly (string | Buffer | null)[],
+): Promise<ReadAnswer<Row>> {
+  const connection = await source.acquire();
+  let broken = false;
+  try {
+    return await new Promise((resolve, reject) => {
+      const read = new ScopedRead(tenantId, statement, params, (error, answer) => {
+        if (answer === undefined) reject(error ?? new Error('The read was not answered.'));
+        else resolve(answer);
+      });
+      connection.query(read);
+    });
+  } catch (error) {
+    broken = isConnectionFailure(error);
+    throw error;
+  } finally {
+    source.release(connection, broken);
   }
 }
 

@@ -79,9 +79,10 @@ export function addressMutations(operation: Operation, world: HostileWorld): Mut
     if (parameter.in === 'path') return inPath(operation, parameter, world);
     return parameter.in === 'query' ? inQuery(operation, parameter, world) : [];
   });
-  const hasQuery = operation.parameters.some((parameter) => parameter.in === 'query');
+  // Also where no query is read: an option that was meant must not be ignored in silence.
+  const refusesUnknown = operation.access !== 'public';
   const whole = RAW_QUERIES.map((text) =>
-    queryIs(text, hasQuery && !/^[&?=]*$/.test(text) ? 'refused' : 'perhaps'),
+    queryIs(text, refusesUnknown && !/^[&?=]*$/.test(text) ? 'refused' : 'perhaps'),
   );
   return [...parameters, ...whole, queryIs(`x=${'y'.repeat(20_000)}`, 'refused')];
 }
