@@ -186,12 +186,12 @@ export class GatewayRuntime {
     await this.#database.query('SELECT 1');
     await this.#migrateCatalog(signal);
     this.#plan.installationId = await installationOf(this.#database);
-    this.#logInAsTenants();
     const { shardIds } = this.nodes;
     await new ShardMapStore(this.#database).initialise(shardIds);
     await this.shardMapWatcher.start();
     this.shardMapWatcher.current().assertServedBy(shardIds);
     signal.throwIfAborted();
+    this.#logInAsTenants();
   }
 
   /** The names of the tenants' roles are made of the installation's id. */

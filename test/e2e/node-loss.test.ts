@@ -118,7 +118,7 @@ const LOSSES = [
 
 interface Refusal {
   readonly fault: string | undefined;
-  readonly inTime: boolean;
+  readonly durationMs: number;
 }
 
 /** Reads an account while its primary is away. */
@@ -128,7 +128,7 @@ async function readStrictly(
 ): Promise<Refusal> {
   const startedAt = performance.now();
   const answer = await bank.client.get(`/v1/accounts/${id}`, request);
-  return { fault: judge(answer, () => true).fault, inTime: performance.now() - startedAt <= DEADLINE_MS };
+  return { fault: judge(answer, () => true).fault, durationMs: performance.now() - startedAt };
 }
 
 /** An account with a write that no replica has replayed, and that write's token. */
@@ -177,13 +177,14 @@ describe('under load, a primary that', () => {
       const samples = await load.stop();
 
       expect(faultsOf(samples, 'read s0', 'read s1', 'write s1')).toEqual([]);
-      const expected = { fault: 'shard_unavailable', inTime: true };
-      expect(await Promise.all(strict)).toEqual(strict.map(() => expected));
+      const refusals = await Promise.all(strict);
+      expect(refusals.map(({ fault }) => fault)).toEqual(refusals.map(() => 'shard_unavailable'));
+      expect(Math.max(...refusals.map(({ durationMs }) => durationMs))).toBeLessThan(DEADLINE_MS);
       const refused = samples.filter(({ label, fault }) => label === 'write s0' && fault !== undefined);
       expect(new Set(refused.map(({ status, fault }) => `${status} ${fault ?? ''}`))).toEqual(
         new Set(['503 shard_unavailable']),
       );
-      expect(refused.filter(({ durationMs }) => durationMs > DEADLINE_MS)).toEqual([]);
+      expect(Math.max(...refused.map(({ durationMs }) => durationMs))).toBeLessThan(DEADLINE_MS);
       const late = refused.filter(({ startedAtMs }) => startedAtMs > backAtMs);
       const early = refused.filter(({ startedAtMs, durationMs }) => startedAtMs + durationMs < lostAtMs);
       expect([...early, ...late]).toEqual([]);

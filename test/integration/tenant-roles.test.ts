@@ -1,12 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { ConfigurationError, PoolExhaustedError } from '../../src/common/gateway-error.js';
+import { SILENT_LOG } from '../../src/common/log.js';
+import { migrateShards } from '../../src/sharding/migrations/migrator.js';
+import { TenantConnections } from '../../src/sharding/tenant-roles/tenant-connections.js';
 import { TenantCredentials } from '../../src/sharding/tenant-roles/tenant-credentials.js';
 import { TenantLoginUnavailableError } from '../../src/sharding/tenant-roles/tenant-login-unavailable-error.js';
+import { readTenantLoginFacts } from '../../src/cli/doctor/tenant-login-facts.js';
 import { callersSqlOn } from '../support/callers-sql.js';
 import { eventually } from '../support/eventually.js';
-import { runAsAdmin } from '../support/own-databases.js';
-import { tenantFixture, type TenantFixture } from '../support/tenant-fixture.js';
+import { notesPlan } from '../support/notes-migrations.js';
+import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
+import { TestConnection } from '../support/scratch-shards.js';
+import { TENANT_OPTIONS, tenantFixture, type TenantFixture } from '../support/tenant-fixture.js';
 
 let fixture: TenantFixture;
 
@@ -294,5 +300,116 @@ describe('A replica', () => {
     await expect(fixture.replicaConnections().acquire('touched')).rejects.toThrow(
       TenantLoginUnavailableError,
     );
+  });
+});
+
+describe('An administrator that is no superuser', () => {
+  /** A shard of its own, migrated with such a login; the tenant’s connections to it. */
+  async function shardOf(attributes: string, more: (role: string) => string) {
+    const { shards } = await ownDatabases();
+    const { id: shardId, primary } = shards[0]!;
+    const role = `adm_${randomUUID().slice(0, 8)}`;
+    const database = new URL(primary.url).pathname.slice(1);
+    await runAsAdmin(
+      primary.adminUrl,
+      `create role ${role} login ${attributes} password 'x'; alter database ${database} owner to ${role}; ${more(role)}`,
+    );
+    const adminUrl = new URL(primary.adminUrl);
+    [adminUrl.username, adminUrl.password] = [role, 'x'];
+    const installationId = randomUUID();
+    const target = { shardId, adminUrl: adminUrl.href, gatewayRole: new URL(primary.url).username };
+    const [report] = await migrateShards([target], notesPlan(installationId));
+    const credentials = new TenantCredentials({ installationId, shardId, primaryUrl: primary.url });
+    const own = await TestConnection.open(primary.url);
+    const node = { id: shardId, url: primary.url, role: 'primary' } as const;
+    const connections = new TenantConnections(node, credentials, own, TENANT_OPTIONS, SILENT_LOG);
+    return { report, connections };
+  }
+
+  it('needs CREATEROLE, and the admin option on the group of tenants', async () => {
+    const { report, connections } = await shardOf(
+      'createrole',
+      (role) => `grant shardgate_tenants to ${role} with admin option`,
+    );
+    expect(report?.error).toBeUndefined();
+    expect(
+      await callersSqlOn(connections).query('acme', 'select count(*)::int as n from notes.notes'),
+    ).toEqual([{ n: 0 }]);
+    await connections.end();
+  });
+
+  it('without it migrates all the same, and raw SQL says what to grant', async () => {
+    const { report, connections } = await shardOf('nocreaterole', () => '');
+    expect(report?.error).toBeUndefined();
+    const refused = connections.acquire('acme');
+    await expect(refused).rejects.toThrow(ConfigurationError);
+    await expect(refused).rejects.toThrow(/give the login of adminUrl CREATEROLE/);
+    await connections.end();
+  });
+});
+
+describe('doctor', () => {
+  it('finds tenants’ logins as they were made, and sees what was changed', async () => {
+    const facts = () => readTenantLoginFacts(fixture.own, new URL(fixture.adminUrl).username);
+    await callersSqlOn(fixture.connections()).query('examined', 'select 1');
+    const before = await facts();
+    expect(before).toMatchObject({
+      groupExists: true,
+      adminMayCreateRoles: true,
+      openSchemas: [],
+      preparedTransactions: 0,
+    });
+    const role = fixture.credentials.roleName('examined');
+    await fixture.admin.query(
+      `alter role ${role} set work_mem = '1MB'; alter role ${role} createdb; grant create on schema notes to public`,
+    );
+    expect(await facts()).toMatchObject({
+      openSchemas: ['schema notes'],
+      rolesWithSettings: before!.rolesWithSettings + 1,
+      rolesWithRights: before!.rolesWithRights + 1,
+    });
+    await fixture.admin.query('revoke create on schema notes from public');
+    expect(await readTenantLoginFacts(fixture.own, new URL(fixture.primaryUrl).username)).toMatchObject({
+      adminMayCreateRoles: false,
+    });
+  });
+});
+
+describe('The policy of tenants’ logins', () => {
+  const explain = (sql: string) => `explain (analyze, costs off, timing off, summary off) ${sql}`;
+  const textOf = (rows: readonly unknown[]) =>
+    rows.map((row) => Object.values(row as object).join()).join('\n');
+
+  beforeAll(async () => {
+    await fixture.admin.query(`
+      insert into notes.notes (tenant_id, id, user_id, bucket, body)
+      select 'bulk-' || n % 50, gen_random_uuid(), 'u1', n % 4096, 'x' from generate_series(1, 20000) n`);
+    await fixture.admin.query('analyze notes.notes');
+  });
+
+  it('lets a tenant’s own statement that names the tenant use the same index', async () => {
+    const raw = callersSqlOn(fixture.connections());
+    const rows = await raw.query(
+      'bulk-7',
+      explain(`select * from notes.notes where tenant_id = 'bulk-7' order by id limit 5`),
+    );
+    expect(textOf(rows)).toMatch(/Index Cond: \(tenant_id = 'bulk-7'/);
+  });
+
+  it('is not asked by the gateway’s own statements, which keep their index', async () => {
+    await fixture.admin.query(`create or replace function shardgate.session_tenant() returns text
+      language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp as
+      $$begin raise exception 'it was asked'; end$$`);
+    const own = await fixture.own.acquire();
+    await own.query(`begin; set local shardgate.tenant_id = 'bulk-7'`);
+    const { rows } = await own.query(
+      explain(`select * from notes.notes where tenant_id = 'bulk-7' order by id limit 5`),
+    );
+    const { rowCount } = await own.query(`select from notes.notes`);
+    await own.query('rollback');
+    fixture.own.release(own, false);
+    expect(textOf(rows)).toMatch(/Index Cond: .*\(?tenant_id = 'bulk-7'/);
+    expect(textOf(rows)).not.toMatch(/Sort/);
+    expect(rowCount).toBe(400);
   });
 });

@@ -85,7 +85,7 @@ const cases = entitySpecs.chain((spec) =>
     skipConstructor: fc.boolean(),
     rows: rowsOf(spec),
     finds: fc.array(findSpecs, { minLength: FINDS_PER_RUN, maxLength: FINDS_PER_RUN }),
-    pages: fc.array(pageSpecs, { minLength: 3, maxLength: 3 }),
+    pages: fc.array(pageSpecs, { minLength: 6, maxLength: 6 }),
   }),
 );
 

@@ -91,7 +91,7 @@ export async function victimOf(fixture: TenantFixture, tenantId: string, attacke
     },
     notes: NOTES,
     assertUnseen: (rows, error) => {
-      const failure = error instanceof Error ? JSON.stringify([error.message, ...Object.values(error)]) : '';
+      const failure = error instanceof Error ? JSON.stringify([error.message, Object.entries(error)]) : '';
       expect(JSON.stringify(rows)).not.toContain(canary);
       expect(failure).not.toContain(canary);
     },

@@ -21,7 +21,8 @@ const POOL = {
   statementTimeoutMs: 10_000,
   processes: 1,
 };
-const OPTIONS: TenantConnectionOptions = { ...POOL, max: 4, idleMs: 10_000 };
+/** Small, so that places run out in tests. */
+export const TENANT_OPTIONS: TenantConnectionOptions = { ...POOL, max: 4, idleMs: 10_000 };
 
 /** One migrated shard of its own, with what tenants' logins need. */
 export interface TenantFixture {
@@ -82,7 +83,7 @@ export async function tenantFixture(): Promise<TenantFixture> {
           { id: shardId, url: primary.url, role: 'primary' },
           others,
           own,
-          { ...OPTIONS, ...options },
+          { ...TENANT_OPTIONS, ...options },
           SILENT_LOG,
         ),
       ),
@@ -92,7 +93,7 @@ export async function tenantFixture(): Promise<TenantFixture> {
           { id: `${shardId}.r1`, url: replicaUrl, role: 'replica' },
           others,
           pool(`${shardId}.r1`, replicaUrl),
-          OPTIONS,
+          TENANT_OPTIONS,
           SILENT_LOG,
         ),
       ),

@@ -171,7 +171,8 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
         },
         (error: unknown) => {
           this.#waiting.delete(reject);
-          reject(error instanceof Error ? error : new Error('The connection failed.'));
+          // As it is, also when it is an error of another realm: its code tells a lost connection.
+          reject(error as Error);
         },
       );
     });

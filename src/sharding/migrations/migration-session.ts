@@ -60,6 +60,8 @@ function createDataSource(target: MigrationTarget): DataSource {
     url: target.adminUrl,
     applicationName: `shardgate-migrate-${target.shardId}`,
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    // A host that vanished is noticed by what the kernel asks it meanwhile; a statement may well take hours.
+    extra: { keepAlive: true, keepAliveInitialDelayMillis: 10_000 },
     installExtensions: false,
     // Makes generated uuid columns use gen_random_uuid(), which is built in.
     uuidExtension: 'pgcrypto',

@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import { GatewayError, ShardUnavailableError } from '../../common/gateway-error.js';
+import { settledWithin } from '../../common/settled-within.js';
 import type { Log } from '../../common/log.js';
 import { findDrift } from './drift.js';
 import { inspectShard, type ShardInspection } from './inspect-shard.js';
@@ -21,6 +22,9 @@ const RETRY_MS_MAX = 5_000;
 
 /** Shards that are migrated and read at once at the start. */
 const CONCURRENCY = 16;
+
+/** How long the shards that are ready wait for the others, to be judged with them. */
+const TOGETHER_MS = 5_000;
 
 /** With fewer shards there is no majority to say whose schema is the odd one. */
 const SHARDS_MIN_TO_JUDGE_DRIFT = 3;
@@ -57,14 +61,26 @@ export class SchemaGate {
       this.#closedBecause.set(shardId, 'its schema has not been checked yet.');
   }
 
-  /** Migrates and checks every shard once; those that are not ready are tried again in the background. */
+  /**
+   * Migrates and checks every shard once; those that are not ready are tried again in the background. They
+   * are judged together, but one that hangs holds the others up for a bounded time only: then each is opened
+   * as it is found ready.
+   */
   async start(): Promise<void> {
     const limit = pLimit(CONCURRENCY);
-    const checked = await Promise.all(
-      this.#shards.map((shard) => limit(async () => ({ shard, reason: await this.#reasonToClose(shard) }))),
-    );
+    const checked = new Map<GatedShard, string | undefined>();
+    let areJudgedTogether = true;
+    const check = async (shard: GatedShard): Promise<void> => {
+      const reason = await this.#reasonToClose(shard);
+      if (areJudgedTogether) checked.set(shard, reason);
+      else this.#settle(shard, reason, RETRY_MS_MIN);
+    };
+    const checks = Promise.all(this.#shards.map((shard) => limit(() => check(shard))));
+    await settledWithin(checks, TOGETHER_MS);
+    areJudgedTogether = false;
     this.#reportDrift();
-    for (const { shard, reason } of checked) this.#settle(shard, reason, RETRY_MS_MIN);
+    for (const [shard, reason] of checked) this.#settle(shard, reason, RETRY_MS_MIN);
+    await checks;
   }
 
   /** Ends the retries. */

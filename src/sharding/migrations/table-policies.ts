@@ -29,13 +29,15 @@ const BY_SETTING: WantedPolicy = {
 
 /**
  * For statements that a caller wrote: the login is the tenant. It gives no rows to any other login. For
- * PUBLIC, because a policy for the tenants' own group could be dropped by each of them (DROP OWNED BY).
+ * PUBLIC, because a policy for the tenants' own group could be dropped by each of them (DROP OWNED BY). The
+ * look at the name keeps the gateway's own statements from asking: from PostgreSQL 18 on both policies'
+ * values are worked out, even where the first one decides.
  */
 const BY_SESSION: WantedPolicy = {
   name: SESSION_POLICY_NAME,
   forPublic: true,
-  condition: 'tenant_id = (select shardgate.session_tenant())',
-  stored: '(tenant_id=(SELECTshardgate.session_tenant()ASsession_tenant))',
+  condition: `tenant_id = (select case when starts_with(session_user::text, 'shardgate_t_') then shardgate.session_tenant() end)`,
+  stored: `(tenant_id=(SELECTCASEWHENstarts_with((SESSION_USER)::text,'shardgate_t_'::text)THENshardgate.session_tenant()ELSENULL::textENDAS"case"))`,
 };
 
 /** What must be done so that a table has its policies, as they must be. */

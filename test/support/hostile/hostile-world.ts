@@ -41,6 +41,8 @@ export async function makeWorld(gateway: GatewayProcess): Promise<HostileWorld> 
   const suspended = await makeTarget(gateway);
   const operator = new HttpClient(gateway.url, OPERATOR_KEY);
   await operator.patch(`/v1/admin/tenants/${suspended.id}`, { status: 'suspended' });
+  // A tenant gets its role on a shard with the first statement that needs it, such as that of its usage.
+  await operator.get('/v1/admin/tenants');
   return {
     operatorKey: OPERATOR_KEY,
     own,
