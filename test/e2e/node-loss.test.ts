@@ -20,7 +20,7 @@ const WRITERS_PER_SHARD = 5;
 const PAUSE_MS = 75;
 /** Reads of the other shard whose latencies are compared: some four seconds of load. */
 const WINDOW_READS = 500;
-/** Within this a shard that is away has to say so. */
+/** Within this a node that hangs is given up, and a shard that is away says so. */
 const DEADLINE_MS = 5_000;
 /** On a machine that does other things as well, a latency may rise by so much without any reason. */
 const NOISE_MS = 50;
@@ -88,14 +88,15 @@ describe('under load, a replica', () => {
     await load.window('read s0', WINDOW_READS / 2);
     await cluster.kill('s0.r1', 'SIGSTOP');
     try {
-      // The other shard's pace tells the time: this one's clients may have to wait.
-      await load.window('read s1', WINDOW_READS);
+      await load.window('read s0', WINDOW_READS);
     } finally {
       await cluster.kill('s0.r1', 'SIGCONT');
     }
     await replicaAnswers(quiet);
     const samples = await load.stop();
     expect(faultsOf(samples, ...EVERYTHING)).toEqual([]);
+    // They were answered elsewhere, and did not wait for it to go on.
+    expect(Math.max(...samples.map(({ durationMs }) => durationMs))).toBeLessThan(DEADLINE_MS);
   }, 120_000);
 });
 

@@ -12,7 +12,9 @@ export interface ShardUsage {
 }
 
 /** Settlement accounts are the gateway's own and count for nobody. */
-const COUNT_ACCOUNTS_SQL = `select count(*)::float8 as accounts from finance.accounts where kind = 'USER'`;
+const COUNT_ACCOUNTS_SQL = `
+  select count(*)::float8 as accounts from finance.accounts where tenant_id = $1 and kind = 'USER'
+`;
 
 /** A page of tenants asks every shard for each; more at once would take connections from their requests. */
 const CONCURRENT_COUNTS = 4;
@@ -36,7 +38,9 @@ export class TenantUsage {
   async #count(tenantId: string, shardId: string): Promise<ShardUsage> {
     try {
       const [row] = await GatewayContext.run({ tenantId, actor: 'operator' }, () =>
-        this.#runtime.gateway.query<{ accounts: number }>(COUNT_ACCOUNTS_SQL, [], { shardId }),
+        this.#runtime.access.read({ shardId }, (manager) =>
+          manager.query<{ accounts: number }[]>(COUNT_ACCOUNTS_SQL, [tenantId]),
+        ),
       );
       return { shardId, accounts: row?.accounts ?? 0 };
     } catch (error) {
