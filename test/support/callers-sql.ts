@@ -3,7 +3,7 @@ import type { SqlRow } from '../../src/common/sql-executor.js';
 import type { TenantConnections } from '../../src/sharding/tenant-roles/tenant-connections.js';
 
 /** Statements of one transaction. */
-export type RunStatement = (sql: string, params?: readonly unknown[]) => Promise<SqlRow[]>;
+type RunStatement = (sql: string, params?: readonly unknown[]) => Promise<SqlRow[]>;
 
 /** Callers' own SQL, as tests of isolation need it: one statement, or several in one transaction. */
 export interface CallersSql {

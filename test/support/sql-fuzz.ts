@@ -1,7 +1,7 @@
 import { escapeAttempts, type EscapeTargets } from './escape-attempts.js';
 
 /** Uniform numbers from a seed: the same seed gives the same statements (mulberry32). */
-export function seededRandom(seed: number): () => number {
+function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
