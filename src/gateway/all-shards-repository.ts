@@ -16,7 +16,7 @@ import { fanOut } from '../sharding/scatter-gather/fan-out.js';
 import { decodeCursor, encodeCursor, type CursorValue } from '../sharding/scatter-gather/keyset-cursor.js';
 import { mergeOrdered } from '../sharding/scatter-gather/ordered-merge.js';
 import { compareRows, type OrderKey } from '../sharding/scatter-gather/row-order.js';
-import { cursorValueOf, orderKeyTypeOf } from './column-order.js';
+import { cursorValueOf, isCollated, orderKeyTypeOf } from './column-order.js';
 import type { ReadOptions } from './shard-access.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 import { withTenant } from './tenant-predicate.js';
@@ -205,7 +205,7 @@ export class AllShardsRepository<T extends ShardedEntity> {
         ]);
       }
       // Text is sorted byte by byte everywhere, so that servers of different locales agree.
-      const collateC = orderKeyTypeOf(column) === 'text';
+      const collateC = isCollated(column);
       return { column, direction: direction === 'DESC' ? 'DESC' : 'ASC', collateC };
     });
   }

@@ -55,6 +55,11 @@ export function orderKeyTypeOf(column: ColumnMetadata): OrderKeyType {
   return known;
 }
 
+/** Whether the server sorts the column by a collation, which its locale decides unless told otherwise. */
+export function isCollated(column: ColumnMetadata): boolean {
+  return orderKeyTypeOf(column) === 'text' && column.type !== 'date';
+}
+
 /** A sort key's value as it goes into a cursor, and from there into a parameter: exact, as text where need be. */
 export function cursorValueOf(column: ColumnMetadata, value: unknown): CursorValue {
   if (value instanceof Date) return value.toISOString();

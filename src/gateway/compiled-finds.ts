@@ -50,8 +50,10 @@ export class CompiledFinds {
     id: string,
     options: ReadOptions,
   ): Promise<T | null> | undefined {
-    const byIds = this.#compiled(entity)?.byIds;
-    if (byIds === undefined) return undefined;
+    const compiled = this.#compiled(entity);
+    const byIds = compiled?.byIds;
+    // The entity is asked each time: a subscriber that wants to hear of loads may have come since.
+    if (byIds === undefined || compiled?.entity.byIds === undefined) return undefined;
     return this.#access.readOn(
       call,
       (node, { tenantId }) => this.#points.find(node, tenantId, byIds, id, call.userId),
@@ -144,7 +146,7 @@ function byIdsOf<T extends ObjectLiteral>(
   const { text } = entity.byIds;
   const columns = readColumnsOf(metadata).map(({ propertyPath }) => propertyPath);
   return {
-    prepared: new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers)),
+    prepared: new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers), { hasOnePlan: true }),
     idIndex: columns.indexOf('id'),
     userIdIndex: columns.indexOf('userId'),
   };

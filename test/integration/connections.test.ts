@@ -135,16 +135,6 @@ describe('a tenant’s session', () => {
     await expect(manager.query(`INSERT INTO notes VALUES ('x')`)).rejects.toThrow('read-only');
   });
 
-  it('wipes what a caller’s own SQL left in the session before anybody else gets the connection', async () => {
-    const dataSource = await dataSourceWith({ overflow: 0 });
-    const callers = dataSource.createSession({ ...WRITER, login: 'tenant' });
-    await callers.query(`SET search_path = pg_catalog`);
-    await callers.query(`CREATE TEMPORARY TABLE left_behind (x int)`);
-    const next = dataSource.createSession(WRITER);
-    expect(await next.query('SHOW search_path')).not.toEqual([{ search_path: 'pg_catalog' }]);
-    await expect(next.query('SELECT * FROM left_behind')).rejects.toThrow('does not exist');
-  });
-
   it('tells after each commit a position that every replica must have reached to show it', async () => {
     const dataSource = await dataSourceWith();
     const positions: bigint[] = [];

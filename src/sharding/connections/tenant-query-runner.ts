@@ -4,7 +4,7 @@ import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner.js';
 import type { IsolationLevel } from 'typeorm/driver/types/IsolationLevel.js';
 import { BroadcasterResult } from 'typeorm/subscriber/BroadcasterResult.js';
-import { GatewayError } from '../../common/gateway-error.js';
+import { GatewayError, ScopeConflictError } from '../../common/gateway-error.js';
 import type { ConnectionSource, PooledConnection } from './connection-pool.js';
 import { isConnectionFailure, toQueryFailedError } from './failure.js';
 import type { TenantSession } from './tenant-session.js';
@@ -16,6 +16,19 @@ import type { TenantSession } from './tenant-session.js';
 const COMMITTED_POSITION_SQL = `
   SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS lsn,
          ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int AS timeline`;
+
+/**
+ * A transaction that has exported its snapshot cannot be prepared: a caller's PREPARE TRANSACTION would leave
+ * it, and its locks, behind for ever. A replica prepares none.
+ */
+const UNPREPARABLE_SQL = `; SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_export_snapshot() END`;
+
+/** The same for all statements of one transaction. */
+const BEGUN_SQL = `SELECT pg_catalog.now()::pg_catalog.text AS "begunAt"`;
+
+interface BegunRow {
+  readonly begunAt: string;
+}
 
 interface CommittedRow {
   readonly lsn: string;
@@ -33,6 +46,10 @@ export class TenantQueryRunner extends PostgresQueryRunner {
   readonly #session: TenantSession;
   #held: PooledConnection | undefined;
   #broken = false;
+  /** When the transaction under way began; it tells it from another one that a caller put in its place. */
+  #begunAt: string | undefined;
+  /** The caller's own SQL has ended the transaction. */
+  #hasEnded = false;
 
   constructor(driver: PostgresDriver, source: ConnectionSource, session: TenantSession) {
     super(driver, 'master');
@@ -56,13 +73,18 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     await this.broadcaster.broadcast('BeforeTransactionStart');
     const connection = await this.#source.acquire();
     try {
-      await connection.query(this.#beginSql(isolation));
+      const [, begun] = await Promise.all([
+        connection.query(this.#beginSql(isolation)),
+        this.#session.login === 'tenant' ? connection.query<BegunRow>(BEGUN_SQL) : undefined,
+      ]);
+      this.#begunAt = begun?.rows[0]?.begunAt;
     } catch (error) {
       this.#source.release(connection, true);
       throw toQueryFailedError(error);
     }
     this.#held = connection;
     this.#broken = false;
+    this.#hasEnded = false;
     this.isTransactionActive = true;
     this.transactionDepth = 1;
     await this.broadcaster.broadcast('AfterTransactionStart');
@@ -75,15 +97,13 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       return;
     }
     await this.broadcaster.broadcast('BeforeTransactionCommit');
-    const committed = this.#commit(connection, connection.query('COMMIT'));
-    const wiped = this.#wipe(connection);
     try {
-      await committed;
+      if (this.#hasEnded) throw endedByCaller();
+      await this.#commit(connection, connection.query('COMMIT'));
     } catch (error) {
       this.#broken = true;
       throw error;
     } finally {
-      if (!(await wiped)) this.#broken = true;
       this.#leaveTransaction();
     }
     await this.broadcaster.broadcast('AfterTransactionCommit');
@@ -96,15 +116,12 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       return;
     }
     await this.broadcaster.broadcast('BeforeTransactionRollback');
-    const rolledBack = connection.query('ROLLBACK');
-    const wiped = this.#wipe(connection);
     try {
-      await rolledBack;
+      await connection.query('ROLLBACK');
     } catch {
       // What state it is in nobody knows, so nobody gets it again. The server rolls back by itself.
       this.#broken = true;
     } finally {
-      if (!(await wiped)) this.#broken = true;
       this.#leaveTransaction();
     }
     await this.broadcaster.broadcast('AfterTransactionRollback');
@@ -118,7 +135,7 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     try {
       const raw = await (this.#held === undefined
         ? this.#inOwnTransaction(sql, params)
-        : this.#run(this.#held, sql, params));
+        : this.#runInTransaction(this.#held, sql, params));
       const result = toTypeormResult(raw);
       const durationMs = Date.now() - startedAt;
       this.broadcaster.broadcastAfterQueryEvent(broadcast, sql, params, true, durationMs, raw, undefined);
@@ -147,27 +164,48 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     const connection = await this.#source.acquire();
     let broken = true;
     try {
-      const [begun, answered, committed, wiped] = await Promise.allSettled([
+      const [begun, answered, committed] = await Promise.allSettled([
         connection.query(this.#beginSql()),
         this.#run(connection, sql, params),
         this.#commit(connection, connection.query('COMMIT')),
-        this.#wipe(connection),
       ]);
-      const clean = wiped.status === 'fulfilled' && wiped.value;
       if (begun.status === 'rejected') throw begun.reason;
       if (answered.status === 'rejected') {
         broken =
-          !clean ||
           isConnectionFailure(answered.reason) ||
           (committed.status === 'rejected' && isConnectionFailure(committed.reason));
         throw answered.reason;
       }
       if (committed.status === 'rejected') throw committed.reason;
-      broken = !clean;
+      broken = false;
       return answered.value;
     } finally {
       this.#source.release(connection, broken);
     }
+  }
+
+  /** A caller's COMMIT or ROLLBACK would let what follows run without the transaction and what it holds. */
+  async #runInTransaction(
+    connection: PooledConnection,
+    sql: string,
+    params: unknown[] | undefined,
+  ): Promise<pg.QueryResult> {
+    if (this.#hasEnded) throw endedByCaller();
+    const answer = await this.#run(connection, sql, params);
+    if (this.#session.login === 'tenant' && !(await this.#isSameTransaction(connection, answer.command))) {
+      this.#hasEnded = true;
+      this.#broken = true;
+      throw endedByCaller();
+    }
+    return answer;
+  }
+
+  async #isSameTransaction(connection: PooledConnection, command: string): Promise<boolean> {
+    if (connection.getTransactionStatus() === 'I') return false;
+    // What begins another one in its place (AND CHAIN) has these tags, and so has ROLLBACK TO a savepoint.
+    if (command !== 'COMMIT' && command !== 'ROLLBACK') return true;
+    const { rows } = await connection.query<BegunRow>(BEGUN_SQL);
+    return rows[0]?.begunAt === this.#begunAt;
   }
 
   /** The statement goes out in the extended protocol always: there, one text cannot hold two statements. */
@@ -199,20 +237,6 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     }
   }
 
-  /**
-   * Takes everything from a connection that a caller's SQL may have left: settings, temporary tables,
-   * prepared statements, locks. @returns whether it may be lent again
-   */
-  async #wipe(connection: PooledConnection): Promise<boolean> {
-    if (this.#session.login === 'shared') return true;
-    try {
-      await connection.query('DISCARD ALL');
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
   #leaveTransaction(): void {
     if (this.#held !== undefined) this.#source.release(this.#held, this.#broken);
     this.#held = undefined;
@@ -221,15 +245,22 @@ export class TenantQueryRunner extends PostgresQueryRunner {
   }
 
   #beginSql(isolation?: IsolationLevel): string {
-    const { tenantId, actor, access } = this.#session;
+    const { tenantId, actor, access, login } = this.#session;
     return [
       'BEGIN',
       isolation === undefined ? '' : `ISOLATION LEVEL ${isolation}`,
       access === 'read' ? 'READ ONLY' : 'READ WRITE',
       `; SET LOCAL shardgate.tenant_id = ${pg.escapeLiteral(tenantId)}`,
       `; SET LOCAL shardgate.actor = ${pg.escapeLiteral(actor)}`,
+      login === 'tenant' ? UNPREPARABLE_SQL : '',
     ].join(' ');
   }
+}
+
+function endedByCaller(): ScopeConflictError {
+  return new ScopeConflictError(
+    'The statement ended the transaction; leave COMMIT and ROLLBACK to gateway.transaction, and throw to undo.',
+  );
 }
 
 /** What TypeORM's own runner makes of a driver's answer: UPDATE and DELETE also say how many rows. */
