@@ -22,13 +22,17 @@ interface Waiter<Row> {
   readonly userId: string | undefined;
   readonly resolve: (row: Row | null) => void;
   readonly reject: (error: unknown) => void;
+  /** Who asked for the same id before. */
+  readonly before: Waiter<Row> | undefined;
 }
 
 interface Gathering<Row = unknown> {
+  readonly key: string;
   readonly node: DatabaseNode;
   readonly tenantId: string;
   readonly statement: ByIdsStatement<Row>;
-  readonly waiters: Map<string, Waiter<Row>[]>;
+  /** Per id who asked last. */
+  readonly waiters: Map<string, Waiter<Row>>;
 }
 
 /**
@@ -37,9 +41,12 @@ interface Gathering<Row = unknown> {
  */
 export class PointReads {
   readonly #gatherings = new Map<string, Gathering>();
+  #latest: Gathering | undefined;
   /** Connections that are opened meanwhile must not carry the scope of whoever happened to ask. */
   readonly #outsideOfScopes = AsyncLocalStorage.snapshot();
-  #scheduled = false;
+  #isScheduled = false;
+  /** Statements sent and not answered yet. */
+  #underWay = 0;
 
   /**
    * @param id in lower case, a UUID
@@ -53,45 +60,58 @@ export class PointReads {
     userId: string | undefined,
   ): Promise<Row | null> {
     return new Promise((resolve, reject) => {
-      const key = `${node.id} ${statement.prepared.name} ${tenantId}`;
-      const gathering = this.#gathering(key, node, tenantId, statement);
-      const waiters = gathering.waiters.get(id);
-      const waiter = { userId, resolve, reject };
-      if (waiters === undefined) gathering.waiters.set(id, [waiter]);
-      else waiters.push(waiter);
-      if (gathering.waiters.size < GATHERED_IDS_MAX) return;
-      this.#gatherings.delete(key);
-      this.#outsideOfScopes(() => void send(gathering));
+      const gathering = this.#gathering(node, tenantId, statement);
+      const { waiters } = gathering;
+      waiters.set(id, { userId, resolve, reject, before: waiters.get(id) });
+      if (waiters.size < GATHERED_IDS_MAX) return;
+      this.#gatherings.delete(gathering.key);
+      if (this.#latest === gathering) this.#latest = undefined;
+      this.#outsideOfScopes(() => void this.#send(gathering as Gathering));
     });
   }
 
-  #gathering<Row>(
-    key: string,
-    node: DatabaseNode,
-    tenantId: string,
-    statement: ByIdsStatement<Row>,
-  ): Gathering<Row> {
-    // The key holds the statement's name, so the rows are of its type.
-    const known = this.#gatherings.get(key) as Gathering<Row> | undefined;
-    if (known !== undefined) return known;
-    const gathering: Gathering<Row> = { node, tenantId, statement, waiters: new Map() };
-    this.#gatherings.set(key, gathering as Gathering);
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      setImmediate(() => {
-        this.#outsideOfScopes(() => {
-          this.#sendAll();
-        });
-      });
+  #gathering<Row>(node: DatabaseNode, tenantId: string, statement: ByIdsStatement<Row>): Gathering<Row> {
+    const latest = this.#latest;
+    // Mostly it is the one that was asked for just before; of the same statement, it is of the same rows.
+    if (latest?.node === node && latest.tenantId === tenantId && latest.statement === statement) {
+      return latest as Gathering<Row>;
     }
-    return gathering;
+    const key = `${node.id} ${statement.prepared.name} ${tenantId}`;
+    let gathering = this.#gatherings.get(key);
+    if (gathering === undefined) {
+      gathering = { key, node, tenantId, statement, waiters: new Map() };
+      this.#gatherings.set(key, gathering);
+      this.#sendSoon();
+    }
+    this.#latest = gathering;
+    return gathering as Gathering<Row>;
+  }
+
+  /** While nothing is under way there is nobody to wait for but who asks in this very callback. */
+  #sendSoon(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const sendAll = (): void => {
+      this.#outsideOfScopes(() => {
+        this.#sendAll();
+      });
+    };
+    if (this.#underWay === 0) process.nextTick(sendAll);
+    else setImmediate(sendAll);
+  }
+
+  async #send(gathering: Gathering): Promise<void> {
+    this.#underWay += 1;
+    await send(gathering);
+    this.#underWay -= 1;
   }
 
   #sendAll(): void {
-    this.#scheduled = false;
+    this.#isScheduled = false;
+    this.#latest = undefined;
     const gatherings = [...this.#gatherings.values()];
     this.#gatherings.clear();
-    for (const gathering of gatherings) void send(gathering);
+    for (const gathering of gatherings) void this.#send(gathering);
   }
 }
 
@@ -102,15 +122,22 @@ async function send<Row>({ node, tenantId, statement, waiters }: Gathering<Row>)
     for (const fields of rows) {
       const id = fields[statement.idIndex] ?? '';
       const userId = fields[statement.userIdIndex];
-      for (const waiter of waiters.get(id) ?? []) {
+      for (let waiter = waiters.get(id); waiter !== undefined; waiter = waiter.before) {
         if (waiter.userId === undefined || waiter.userId === userId) answer(waiter, read, fields);
         else waiter.resolve(null);
       }
       waiters.delete(id);
     }
-    for (const missed of waiters.values()) for (const { resolve } of missed) resolve(null);
+    for (const waiter of waitersIn(waiters)) waiter.resolve(null);
   } catch (error) {
-    for (const failed of waiters.values()) for (const { reject } of failed) reject(error);
+    for (const waiter of waitersIn(waiters)) waiter.reject(error);
+  }
+}
+
+function* waitersIn<Row>(waiters: ReadonlyMap<string, Waiter<Row>>): Generator<Waiter<Row>> {
+  for (const last of waiters.values()) {
+    for (let waiter: Waiter<Row> | undefined = last; waiter !== undefined; waiter = waiter.before)
+      yield waiter;
   }
 }
 

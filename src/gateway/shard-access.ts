@@ -30,6 +30,16 @@ export interface ShardCall {
 /** SQLSTATEs with which a replica cancels a read that stands in the way of replay: another node will do. */
 const STANDBY_CONFLICTS = new Set(['40001', '40P01']);
 
+/** A read on its way from node to node. */
+interface ReadUnderWay<T> {
+  readonly call: ShardCall;
+  readonly scope: GatewayScope;
+  readonly run: (node: DatabaseNode, scope: GatewayScope) => Promise<T>;
+  readonly options: ReadOptions;
+  /** The nodes under which it failed. */
+  readonly failed: Set<string>;
+}
+
 /** SQLSTATE of a session that was ended by a command. */
 const SESSION_TERMINATED = '57P01';
 
@@ -77,32 +87,38 @@ export class ShardAccess {
     return this.readOn(call, runOn, options);
   }
 
-  /** The same for a read that goes to the node itself. @see read */
-  async readOn<T>(
+  /**
+   * The same for a read that goes to the node itself. It is the hot path: each promise less is a few percent
+   * of a point read.
+   *
+   * @see read
+   */
+  readOn<T>(
     call: ShardCall,
     run: (node: DatabaseNode, scope: GatewayScope) => Promise<T>,
     options: ReadOptions = {},
   ): Promise<T> {
-    const { shardId } = call;
-    this.#assertServed(shardId);
+    this.#assertServed(call.shardId);
     const scope = GatewayContext.require();
-    let failed: Set<string> | undefined;
-    let failure: unknown;
-    for (let node = this.#chooseReader(call, scope, failed, options); node !== undefined;) {
-      try {
-        const answer = await run(node, scope);
-        GatewayContext.trace()?.noteRead(shardId, node.role);
+    return this.#readFrom({ call, scope, run, options, failed: new Set() }, undefined);
+  }
+
+  #readFrom<T>(read: ReadUnderWay<T>, failure: unknown): Promise<T> {
+    const { call, scope, run, options, failed } = read;
+    const node = this.#chooseReader(call, scope, failed, options);
+    if (node === undefined) return Promise.reject(noneAnswers(call.shardId, failure));
+    return run(node, scope).then(
+      (answer) => {
+        GatewayContext.trace()?.noteRead(call.shardId, node.role);
         if (node.role === 'replica') this.#monitor.noteSuccess(node.id);
         return answer;
-      } catch (error) {
+      },
+      (error: unknown) => {
         if (!this.#isFaultOf(node, call, error)) throw error;
-        failure = error;
-        failed ??= new Set();
         failed.add(node.id);
-        node = this.#chooseReader(call, scope, failed, options);
-      }
-    }
-    throw new ShardUnavailableError(shardId, 'none of its nodes answers; try again shortly.', failure);
+        return this.#readFrom(read, error);
+      },
+    );
   }
 
   /**
@@ -206,7 +222,7 @@ export class ShardAccess {
   #chooseReader(
     call: ShardCall,
     scope: GatewayScope,
-    failed: ReadonlySet<string> | undefined,
+    failed: ReadonlySet<string>,
     { from = 'replica' }: ReadOptions,
   ): DatabaseNode | undefined {
     const { shardId } = call;
@@ -215,7 +231,7 @@ export class ShardAccess {
         ? undefined
         : this.#monitor.pickReplica(shardId, this.#requiredPosition(call, scope), failed);
     if (replica !== undefined) return replica;
-    const isAway = failed?.has(shardId) === true || this.#monitor.status(shardId).state === 'down';
+    const isAway = failed.has(shardId) || this.#monitor.status(shardId).state === 'down';
     return isAway ? undefined : this.#nodes.primary(shardId);
   }
 
@@ -234,4 +250,8 @@ export class ShardAccess {
   #ownPosition(shardId: string, tenantId: string, userId: string | undefined): ShardPosition | undefined {
     return userId === undefined ? undefined : this.#ownWrites.required(tenantId, userId, shardId);
   }
+}
+
+function noneAnswers(shardId: string, cause: unknown): ShardUnavailableError {
+  return new ShardUnavailableError(shardId, 'none of its nodes answers; try again shortly.', cause);
 }

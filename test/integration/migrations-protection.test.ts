@@ -1,4 +1,8 @@
+import { randomUUID } from 'node:crypto';
+import { escapeIdentifier } from 'pg';
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { findDrift } from '../../src/sharding/migrations/drift.js';
+import { inspectShard } from '../../src/sharding/migrations/inspect-shard.js';
 import type { MigrationTarget, ProtectedTable } from '../../src/sharding/migrations/migration-plan.js';
 import { migrateShards } from '../../src/sharding/migrations/migrator.js';
 import { notesPlan } from '../support/notes-migrations.js';
@@ -126,6 +130,38 @@ describe('A table of tenants', () => {
     expect(inserted).toEqual([{ bucket: 1 }]);
   });
 
+  it('has one policy, which a run that finds it leaves as it is', async () => {
+    const policies = () =>
+      admin.query<{ oid: number; polname: string }>(
+        `select oid, polname from pg_policy where polrelid = 'notes.notes'::regclass`,
+      );
+    const found = await policies();
+    expect(found.map(({ polname }) => polname)).toEqual(['shardgate_tenant']);
+    await admin.query('create policy shardgate_session_tenant on notes.notes using (true)');
+    expect(await protect()).toBeUndefined();
+    expect(await policies()).toEqual(found);
+  });
+
+  it('is bound to the server’s own functions, whatever search path the administrator has', async () => {
+    const owner = decodeURIComponent(new URL(target.adminUrl).username);
+    const database = new URL(target.adminUrl).pathname.slice(1);
+    await admin.query(`
+      create function extra.starts_with(text, text) returns boolean language sql as 'select true';
+      create function extra.current_setting(text, boolean) returns text language sql as $$select 'acme'$$;
+      alter role ${owner} in database ${database} set search_path = extra, shardgate, pg_catalog;
+      drop policy shardgate_tenant on notes.notes`);
+    try {
+      expect(await protect()).toBeUndefined();
+    } finally {
+      await admin.query(`alter role ${owner} in database ${database} reset search_path`);
+    }
+    const others = `select from pg_depend d join pg_policy p on p.oid = d.objid and d.classid = 'pg_policy'::regclass
+      join pg_proc f on f.oid = d.refobjid and d.refclassid = 'pg_proc'::regclass where f.pronamespace = 'extra'::regnamespace`;
+    expect(await admin.query(others)).toEqual([]);
+    expect(await gateway.query('select from notes.notes')).toEqual([]);
+    expect(await protect()).toBeUndefined();
+  });
+
   it('gives the gateway the sequences behind its serial columns', async () => {
     await admin.query(`create table extra.numbered (
       tenant_id text not null, id uuid not null, user_id text not null, bucket smallint not null,
@@ -212,6 +248,38 @@ describe('A table that tenants cannot share', () => {
 });
 
 describe('The gateway’s login', () => {
+  it('may have any name, and another one on each shard, without a difference between their schemas', async () => {
+    const other = shards.targets[1]!;
+    const odd = `o'dd "g\\w" ${randomUUID()}`;
+    const asAdmin = await TestConnection.open(other.adminUrl);
+    await asAdmin.query(`create role ${escapeIdentifier(odd)}`);
+    const targets = [target, { ...other, gatewayRole: odd }];
+    const plan = notesPlan(shards.installationId);
+    try {
+      const reports = await migrateShards(targets, plan);
+      expect(reports.map(({ error }) => error)).toEqual([undefined, undefined]);
+      const lines = new Map<string, readonly string[]>();
+      for (const { shardId, adminUrl, gatewayRole } of targets) {
+        const inspection = await inspectShard({ shardId, url: adminUrl, gatewayRole }, plan);
+        expect(inspection.unprotected).toEqual([]);
+        lines.set(shardId, inspection.lines);
+      }
+      expect(findDrift(lines)).toEqual([]);
+    } finally {
+      await asAdmin.query(`drop owned by ${escapeIdentifier(odd)}; drop role ${escapeIdentifier(odd)}`);
+    }
+  });
+
+  it('must not be named like a tenant’s', async () => {
+    await admin.query('create role shardgate_t_gateway');
+    const [report] = await migrateShards(
+      [{ ...target, gatewayRole: 'shardgate_t_gateway' }],
+      notesPlan(shards.installationId),
+    );
+    await admin.query('drop role shardgate_t_gateway');
+    expect(report?.error?.message).toMatch(/is named like a tenant's login; .* shardgate_t_/);
+  });
+
   it('must exist', async () => {
     const [report] = await migrateShards(
       [{ ...target, gatewayRole: 'no_such_role' }],

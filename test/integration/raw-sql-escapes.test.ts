@@ -1,23 +1,28 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { SqlRow } from '../../src/common/sql-executor.js';
-import { callersSqlOn, type CallersSql } from '../support/callers-sql.js';
+import { callersSqlThrough, type CallersSql } from '../support/callers-sql.js';
 import { escapeAttempts } from '../support/escape-attempts.js';
-import { eventually } from '../support/eventually.js';
+import { gatewayFixture, type GatewayFixture } from '../support/gateway-fixture.js';
 import { LEFT_BEHIND_SQL, victimOf, type Victim } from '../support/raw-sql-victim.js';
-import { tenantFixture, type TenantFixture } from '../support/tenant-fixture.js';
+import { repositoryEscapes } from '../support/repository-escapes.js';
+import { TRANSACTION_ESCAPES } from '../support/transaction-escapes.js';
+import { sqlStateOf } from '../../src/sharding/connections/failure.js';
 
 const ATTACKER = 'attacker';
 
-let fixture: TenantFixture;
+let fixture: GatewayFixture;
 let victim: Victim;
-/** One connection only, so that whatever a caller leaves behind meets the next one. */
+/** One connection only to each node, so that whatever a caller leaves behind meets the next one. */
 let raw: CallersSql;
+/** The same, but statements alone that may only read go to a replica. */
+let onReplica: CallersSql;
 let untouched: SqlRow[];
 
 beforeAll(async () => {
-  fixture = await tenantFixture();
+  fixture = await gatewayFixture();
   victim = await victimOf(fixture, 'victim', ATTACKER);
-  raw = callersSqlOn(fixture.connections({ max: 1, statementTimeoutMs: 5_000 }));
+  raw = callersSqlThrough(fixture);
+  onReplica = callersSqlThrough(fixture, { from: 'replica' });
   untouched = await raw.query(ATTACKER, LEFT_BEHIND_SQL);
 }, 60_000);
 
@@ -49,13 +54,25 @@ const NAMES = escapeAttempts({
   victimAccountId: '<account>',
 }).map(({ what }, place): [string, number] => [what, place]);
 
+const ESCAPES = repositoryEscapes('victim').map(({ what }, place): [string, number] => [what, place]);
+
+const PREPARED_SQL = `select gid from pg_prepared_xacts where database = current_database()`;
+
+const ALL_IN_USE = { s0: undefined, 's0.r1': undefined };
+
+/** Why a node of the shard is not in use, of each. */
+function stateOfNodes(): Record<string, string | undefined> {
+  const nodes = fixture.runtime.nodes.all().filter(({ shardId }) => shardId === fixture.shardId);
+  return Object.fromEntries(nodes.map(({ id }) => [id, fixture.runtime.monitor.status(id).reason]));
+}
+
 describe('A caller’s own SQL', () => {
   it.each(NAMES)('reaches nobody else, and leaves nothing: %s', async (_, place) => {
     const attempt = escapeAttempts(victim.targets)[place]!;
     const { rows, error } = await run(attempt.sql);
     victim.assertUnseen(rows, error);
     if (attempt.either !== true) {
-      const code = error === undefined ? undefined : (error as { code?: string }).code;
+      const code = error === undefined ? undefined : sqlStateOf(error);
       if (attempt.refused === undefined) expect({ error }).toEqual({ error: undefined });
       else expect(code).toMatch(attempt.refused);
     }
@@ -68,18 +85,80 @@ describe('A caller’s own SQL', () => {
       );
       victim.assertUnseen(alone.found, alone.refusal);
     }
+    for (const sql of attempt.sql.filter((statement) => /^(select|with|explain)/.test(statement))) {
+      const alone = await onReplica.query(ATTACKER, sql).then(
+        (found) => ({ found, refusal: undefined }),
+        (refusal: unknown) => ({ found: [], refusal }),
+      );
+      victim.assertUnseen(alone.found, alone.refusal);
+    }
     expect(await raw.query(ATTACKER, LEFT_BEHIND_SQL)).toEqual(untouched);
   });
 
+  it.each(TRANSACTION_ESCAPES)('gets out of its transaction nowhere: $what', async ({ sql, atOnce }) => {
+    const refusals: unknown[] = [];
+    const noteRefusal = (error: unknown) => refusals.push(error);
+    const own = 'select body, title from notes.notes order by id';
+    const before = await raw.query(ATTACKER, own);
+    await raw
+      .transaction(ATTACKER, async (run) => {
+        if (atOnce) await Promise.all(sql.map((statement) => run(statement).catch(noteRefusal)));
+        else for (const statement of sql) await run(statement).catch(noteRefusal);
+      })
+      .catch(noteRefusal);
+    expect(refusals.length).toBeGreaterThan(0);
+    const prepared = await fixture.admin.query<{ gid: string }>(PREPARED_SQL);
+    for (const { gid } of prepared) await fixture.admin.query(`rollback prepared '${gid}'`);
+    expect(prepared).toEqual([]);
+    expect(await raw.query(ATTACKER, own)).toEqual(before);
+    expect(await raw.query(ATTACKER, LEFT_BEHIND_SQL)).toEqual(untouched);
+  });
+
+  it.each(['commit', 'rollback', 'commit and chain', 'rollback and chain'])(
+    'learns that %s has ended its transaction, and that nothing more runs in it',
+    async (end) => {
+      const codes: unknown[] = [];
+      const noteCode = (error: unknown) => codes.push((error as { code?: string }).code);
+      await raw
+        .transaction(ATTACKER, async (run) => {
+          for (const sql of [end, 'select 1', 'savepoint a']) await run(sql).catch(noteCode);
+        })
+        .catch(noteCode);
+      expect(codes).toEqual(Array(4).fill('scope_conflict'));
+    },
+  );
+
+  it.each([{ zone: `set local timezone = 'Asia/Tokyo'` }, { zone: `set local datestyle = 'German'` }])(
+    'may go back to a savepoint after $zone',
+    async ({ zone }) => {
+      const sql = ['begin', zone, 'savepoint a', 'select 1/0'];
+      const rows = await raw.transaction(ATTACKER, async (statement) => {
+        for (const each of sql) await statement(each).catch(() => undefined);
+        await statement('rollback to savepoint a');
+        return statement('select 1 as still_here');
+      });
+      expect(rows).toEqual([{ still_here: 1 }]);
+    },
+  );
+
   it.each([
-    ['commit', ['commit']],
-    ['rollback', ['rollback']],
-    ['abort', ['abort']],
-    ['ends it in a block', ['do $$ begin commit; end $$']],
-    ['ends it and goes on by itself', ['commit', 'begin', 'create temp table t (a int)']],
-  ])('cannot leave its transaction unnoticed: %s', async (_, statements) => {
-    const { error } = await run(statements);
-    expect(error).toBeInstanceOf(Error);
+    'select pg_terminate_backend(pg_backend_pid())',
+    ...['57P01', '57P02', '57P03', '53300', '08006'].map(
+      (code) => `do $$ begin raise exception 'Connection terminated' using errcode = '${code}'; end $$`,
+    ),
+    'select $1::text',
+    'select 1 where $1 = $2 and $3',
+  ])('takes no node away from others by ending its session, or saying so: %s', async (sql) => {
+    for (const callers of [raw, onReplica]) {
+      for (let time = 0; time < 5; time += 1) {
+        await expect(callers.query(ATTACKER, sql)).rejects.toThrow();
+        await expect(callers.transaction(ATTACKER, (run) => run(sql))).rejects.toThrow();
+        expect(stateOfNodes()).toEqual(ALL_IN_USE);
+      }
+    }
+    expect(await raw.query('victim', 'select count(*)::int as n from notes.notes')).toEqual([
+      { n: victim.notes },
+    ]);
     expect(await raw.query(ATTACKER, LEFT_BEHIND_SQL)).toEqual(untouched);
   });
 
@@ -104,21 +183,32 @@ describe('A caller’s own SQL', () => {
   });
 
   it('holds up no other tenant for longer than its transaction', async () => {
-    const theirs = callersSqlOn(fixture.connections());
     await raw.query(ATTACKER, 'lock table notes.notes in access exclusive mode');
-    expect(await theirs.query('victim', 'select count(*)::int as n from notes.notes')).toEqual([
+    expect(await raw.query('victim', 'select count(*)::int as n from notes.notes')).toEqual([
       { n: victim.notes },
     ]);
   });
 
   it('cannot keep a lock that the gateway needs to make roles', async () => {
-    const connections = fixture.connections();
-    const held = await connections.acquire(ATTACKER);
-    await held.query(`begin; select pg_advisory_xact_lock(n) from generate_series(1, 100) n`);
-    await callersSqlOn(fixture.connections()).query(`late-${Date.now()}`, 'select 1');
-    await held.query('rollback');
-    connections.release(held, false);
-    await eventually('it is wiped', () => connections.inUse === 0);
-    expect(connections.use.waiting).toBe(0);
+    await raw.transaction(ATTACKER, async (run) => {
+      await run('select pg_advisory_xact_lock(n) from generate_series(1, 100) n');
+      expect(await raw.query(`late-${Date.now()}`, 'select 1 as made')).toEqual([{ made: 1 }]);
+    });
+  });
+});
+
+describe('Text that a caller gives to TypeORM’s interface', () => {
+  it.each(ESCAPES)('reaches nobody else, and leaves nothing: %s', async (_, place) => {
+    const { run: attempt } = repositoryEscapes('victim')[place]!;
+    const [found, refusal] = await fixture
+      .as(ATTACKER, () => attempt(fixture))
+      .then(
+        (rows) => [rows, undefined],
+        (error: unknown) => [[], error],
+      );
+    victim.assertUnseen(found ?? [], refusal);
+    // What it wrote must hold nothing of others either.
+    victim.assertUnseen(await raw.query(ATTACKER, 'select * from notes.notes'), undefined);
+    expect(await raw.query(ATTACKER, LEFT_BEHIND_SQL)).toEqual(untouched);
   });
 });

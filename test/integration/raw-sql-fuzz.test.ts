@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { SqlRow } from '../../src/common/sql-executor.js';
-import { callersSqlOn, type CallersSql } from '../support/callers-sql.js';
+import { callersSqlThrough, type CallersSql } from '../support/callers-sql.js';
+import { gatewayFixture } from '../support/gateway-fixture.js';
 import { LEFT_BEHIND_SQL, victimOf, type Victim } from '../support/raw-sql-victim.js';
 import { SqlFuzz } from '../support/sql-fuzz.js';
-import { tenantFixture, type TenantFixture } from '../support/tenant-fixture.js';
 
 const ATTACKER = 'attacker';
 const STATEMENTS_MIN = 2_000;
@@ -13,15 +13,14 @@ const BATCH = 20;
 /** Replay a run that failed with SHARDGATE_FUZZ_SEED=<seed>. */
 const SEED = Number(process.env.SHARDGATE_FUZZ_SEED ?? randomInt(2 ** 31));
 
-let fixture: TenantFixture;
 let victim: Victim;
 let raw: CallersSql;
 let untouched: SqlRow[];
 
 beforeAll(async () => {
-  fixture = await tenantFixture();
+  const fixture = await gatewayFixture();
   victim = await victimOf(fixture, 'victim', ATTACKER);
-  raw = callersSqlOn(fixture.connections({ max: 1, statementTimeoutMs: 5_000 }));
+  raw = callersSqlThrough(fixture);
   untouched = await raw.query(ATTACKER, LEFT_BEHIND_SQL);
 }, 60_000);
 
@@ -63,8 +62,7 @@ describe('A caller’s own SQL, composed at random', () => {
     }
     // Most of it must be SQL that runs, or nothing was tried.
     expect(sent.refused).toBeLessThan(sent.count * 0.7);
-    const theirs = callersSqlOn(fixture.connections());
-    expect(await theirs.query('victim', 'select count(*)::int as n from notes.notes')).toEqual([
+    expect(await raw.query('victim', 'select count(*)::int as n from notes.notes')).toEqual([
       { n: victim.notes },
     ]);
   }, 120_000);

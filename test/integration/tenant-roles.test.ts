@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { ConfigurationError, PoolExhaustedError } from '../../src/common/gateway-error.js';
 import { SILENT_LOG } from '../../src/common/log.js';
+import type { SqlRow } from '../../src/common/sql-executor.js';
 import { migrateShards } from '../../src/sharding/migrations/migrator.js';
 import { TenantConnections } from '../../src/sharding/tenant-roles/tenant-connections.js';
 import { TenantCredentials } from '../../src/sharding/tenant-roles/tenant-credentials.js';
@@ -375,10 +376,30 @@ describe('doctor', () => {
   });
 });
 
-describe('The policy of tenants’ logins', () => {
+describe('The policy of an entity’s table', () => {
+  const LIST = `select * from notes.notes where tenant_id = 'bulk-7' order by id limit 5`;
+  const BY_IDS = `select * from notes.notes where tenant_id = 'bulk-7' and id = any('{${randomUUID()},${randomUUID()}}')`;
   const explain = (sql: string) => `explain (analyze, costs off, timing off, summary off) ${sql}`;
   const textOf = (rows: readonly unknown[]) =>
     rows.map((row) => Object.values(row as object).join()).join('\n');
+
+  /** What one statement of the library gives, on the gateway’s own login. */
+  async function asGateway(sql: string, tenantId: string): Promise<unknown[]> {
+    const own = await fixture.own.acquire();
+    try {
+      await own.query(`begin; set local shardgate.tenant_id = '${tenantId}'`);
+      const { rows } = await own.query<SqlRow>(sql);
+      return rows;
+    } finally {
+      await own.query('rollback');
+      fixture.own.release(own, false);
+    }
+  }
+
+  const logins: [string, (sql: string) => Promise<unknown[]>][] = [
+    ['the gateway’s own', (sql) => asGateway(sql, 'bulk-7')],
+    ['a tenant’s', (sql) => callersSqlOn(fixture.connections()).query('bulk-7', sql)],
+  ];
 
   beforeAll(async () => {
     await fixture.admin.query(`
@@ -387,28 +408,58 @@ describe('The policy of tenants’ logins', () => {
     await fixture.admin.query('analyze notes.notes');
   });
 
-  it('lets a tenant’s own statement that names the tenant use the same index', async () => {
-    const raw = callersSqlOn(fixture.connections());
-    const rows = await raw.query(
-      'bulk-7',
-      explain(`select * from notes.notes where tenant_id = 'bulk-7' order by id limit 5`),
-    );
-    expect(textOf(rows)).toMatch(/Index Cond: \(tenant_id = 'bulk-7'/);
+  it.each(logins)('lets %s login read a list in the order of an index, and stop', async (_, query) => {
+    const plan = textOf(await query(explain(LIST)));
+    expect(plan).toMatch(/Index Scan using .*rows=5(\.00)? .*\n.*Index Cond: \(tenant_id = 'bulk-7'/);
+    expect(plan).not.toMatch(/Sort|Bitmap/);
+    expect(await query(LIST)).toHaveLength(5);
   });
 
-  it('is not asked by the gateway’s own statements, which keep an index', async () => {
+  it.each(logins)('lets %s login find rows by tenant and ids in an index', async (_, query) => {
+    expect(textOf(await query(explain(BY_IDS)))).toMatch(
+      /Index Cond: \(\(tenant_id = 'bulk-7'.* AND \(id = ANY/,
+    );
+  });
+
+  it.each(logins)('is worked out once per statement for %s login', async (_, query) => {
+    const plan = textOf(await query(explain('select count(*) from notes.notes')));
+    expect(plan).toMatch(/InitPlan 1.*\n +-> +Result \(actual rows=1(\.00)? loops=1\)/);
+    expect(plan).not.toMatch(/SubPlan|InitPlan 2/);
+  });
+
+  it('shows nothing to a login that is neither, whatever tenant it names', async () => {
+    const role = `stranger_${randomUUID().slice(0, 8)}`;
+    await fixture.admin.query(`create role ${role} login password 'x'; grant usage on schema notes to ${role};
+      grant select, insert on notes.notes to ${role}`);
+    const url = new URL(fixture.primaryUrl);
+    [url.username, url.password] = [role, 'x'];
+    const stranger = await TestConnection.open(url.href);
+    await stranger.as('bulk-7', async () => {
+      expect(await stranger.query('select from notes.notes')).toEqual([]);
+      await expect(
+        stranger.query(
+          `insert into notes.notes (tenant_id, id, user_id, bucket) values ('bulk-7', gen_random_uuid(), 'u', 1)`,
+        ),
+      ).rejects.toMatchObject({ code: '42501' });
+    });
+    await fixture.admin.query(`drop owned by ${role}; drop role ${role}`);
+  });
+
+  it('is there after the gateway’s login, or a tenant’s, dropped what it owns', async () => {
+    const policies = () =>
+      fixture.admin.query(`select polname from pg_policy where polrelid = 'notes.notes'::regclass`);
+    await fixture.admin.query('begin');
+    await fixture.admin.query(`drop owned by ${new URL(fixture.primaryUrl).username}, shardgate_tenants`);
+    expect(await policies()).toEqual([{ polname: 'shardgate_tenant' }]);
+    await fixture.admin.query('rollback');
+  });
+
+  it('does not ask for the session’s tenant on the gateway’s own login', async () => {
     await fixture.admin.query(`create or replace function shardgate.session_tenant() returns text
       language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp as
       $$begin raise exception 'it was asked'; end$$`);
-    const own = await fixture.own.acquire();
-    await own.query(`begin; set local shardgate.tenant_id = 'bulk-7'`);
-    const { rows } = await own.query(
-      explain(`select * from notes.notes where tenant_id = 'bulk-7' order by id limit 5`),
-    );
-    const { rowCount } = await own.query(`select from notes.notes`);
-    await own.query('rollback');
-    fixture.own.release(own, false);
-    expect(textOf(rows)).toMatch(/Index Cond: .*\(?tenant_id = 'bulk-7'/);
-    expect(rowCount).toBe(400);
+    expect(await asGateway('select from notes.notes', 'bulk-7')).toHaveLength(400);
+    expect(await asGateway(LIST, 'bulk-7')).toHaveLength(5);
+    await expect(callersSqlOn(fixture.connections()).query('bulk-7', BODIES)).rejects.toThrow(/it was asked/);
   });
 });

@@ -1,6 +1,8 @@
 import type pg from 'pg';
 import type { SqlRow } from '../../src/common/sql-executor.js';
+import type { ReadOptions } from '../../src/gateway/shard-access.js';
 import type { TenantConnections } from '../../src/sharding/tenant-roles/tenant-connections.js';
+import type { GatewayFixture } from './gateway-fixture.js';
 
 /** Statements of one transaction. */
 type RunStatement = (sql: string, params?: readonly unknown[]) => Promise<SqlRow[]>;
@@ -14,7 +16,24 @@ export interface CallersSql {
 /** As the gateway begins a transaction of a caller's: with an exported snapshot it cannot be prepared. */
 const BEGIN_SQL = 'BEGIN READ WRITE; SELECT pg_catalog.pg_export_snapshot()';
 
-/** Straight on the connections, as the gateway's query runner uses them. */
+/** Through a gateway, as its importers send them. @param options where a statement alone goes that may only read */
+export function callersSqlThrough(
+  { runtime: { gateway }, shardId, userOf, as }: GatewayFixture,
+  options: ReadOptions = { from: 'primary' },
+): CallersSql {
+  return {
+    query: (tenantId, sql, params = []) =>
+      as(tenantId, () => gateway.query(sql, params, { shardId }, options)),
+    transaction: (tenantId, work) =>
+      as(tenantId, () =>
+        gateway.transaction({ userId: userOf(tenantId) }, (tx) =>
+          work((sql, params) => tx.query(sql, params)),
+        ),
+      ),
+  };
+}
+
+/** Straight on the connections: for what the connections do by themselves. */
 export function callersSqlOn(connections: TenantConnections): CallersSql {
   return {
     query: async (tenantId, sql, params = []) => {

@@ -3,11 +3,10 @@ import { planProtection } from '../../src/sharding/migrations/table-protection.j
 import type { TableState } from '../../src/sharding/migrations/table-state.js';
 
 const TABLE = { schema: 'billing', table: 'in"voices' };
-const CONDITION = `(tenant_id = ( SELECT NULLIF(current_setting('shardgate.tenant_id'::text, true), ''::text) AS "nullif"))`;
-
-const SESSION_CONDITION = `(tenant_id = ( SELECT
+const CONDITION = `(tenant_id = ( SELECT
         CASE
             WHEN starts_with((SESSION_USER)::text, 'shardgate_t_'::text) THEN shardgate.session_tenant()
+            WHEN (CURRENT_USER = <gateway>) THEN NULLIF(current_setting('shardgate.tenant_id'::text, true), ''::text)
             ELSE NULL::text
         END AS "case"))`;
 
@@ -40,18 +39,6 @@ const PROTECTED: TableState = {
       command: '*',
       using: CONDITION,
       check: CONDITION,
-      onlyGateway: true,
-      onlyPublic: false,
-      reachesGateway: true,
-      reachesTenants: false,
-    },
-    {
-      name: 'shardgate_session_tenant',
-      permissive: true,
-      command: '*',
-      using: SESSION_CONDITION,
-      check: SESSION_CONDITION,
-      onlyGateway: false,
       onlyPublic: true,
       reachesGateway: true,
       reachesTenants: true,
@@ -76,7 +63,7 @@ describe('planProtection', () => {
     expect(plan()).toEqual({ faults: [], statements: [] });
   });
 
-  const [policy, sessionPolicy] = [PROTECTED.policies[0]!, PROTECTED.policies[1]!];
+  const policy = PROTECTED.policies[0]!;
   it.each<[string, Partial<TableState>, string[]]>([
     [
       'row security that is off',
@@ -132,47 +119,40 @@ describe('planProtection', () => {
     expect(plan(change)).toEqual({ faults: [], statements });
   });
 
+  const CREATED = expect.stringMatching(
+    /^create policy shardgate_tenant .* for all to public using \(tenant_id = .*\) with check \(tenant_id = /s,
+  );
+  const DROPPED = 'drop policy shardgate_tenant on "billing"."in""voices"';
+
   it.each([
     ['that lets more in', { using: 'true' }],
     ['that lets more be written', { check: null }],
+    ['for a login of another name', { using: CONDITION.replace('<gateway>', `'other'::name`) }],
+    ['by a function of another schema', { using: CONDITION.replace('starts_with', 'public.starts_with') }],
     ['for reads alone', { command: 'r' }],
-    ['for other logins', { onlyGateway: false }],
+    ['for a role that its members could drop it from', { onlyPublic: false }],
     ['that only restricts', { permissive: false }],
   ])('replaces its policy by one that is right when it finds one %s', (_, change) => {
-    const { statements } = plan({ policies: [{ ...policy, ...change }, sessionPolicy] });
-    expect(statements[0]).toBe('drop policy shardgate_tenant on "billing"."in""voices"');
-    expect(statements[1]).toMatch(
-      /^create policy shardgate_tenant .* for all to "gate""way" using \(tenant_id/,
-    );
+    expect(plan({ policies: [{ ...policy, ...change }] }).statements).toEqual([DROPPED, CREATED]);
   });
 
-  it.each([
-    ['that lets more in', { using: 'true' }],
-    ['that goes by a setting', { using: CONDITION, check: CONDITION }],
-    ['for a group that its members could drop', { onlyPublic: false }],
-    ['for reads alone', { command: 'r' }],
-  ])('replaces the policy of tenants’ logins when it finds one %s', (_, change) => {
-    const { statements } = plan({ policies: [policy, { ...sessionPolicy, ...change }] });
-    expect(statements).toEqual([
-      'drop policy shardgate_session_tenant on "billing"."in""voices"',
-      expect.stringMatching(
-        /^create policy shardgate_session_tenant .* for all to public using \(.*session_tenant\(\) end\)\) with check/,
-      ),
-    ]);
+  it('adds its policy where it is missing, with the gateway’s login as a literal', () => {
+    const statements = planProtection(TABLE, { ...PROTECTED, policies: [] }, `o'brien`, new Set()).statements;
+    expect(statements).toEqual([CREATED]);
+    expect(statements[0]).toContain(`current_user = 'o''brien'`);
   });
 
-  it('adds the policy of tenants’ logins where it is missing', () => {
-    const { statements } = plan({ policies: [policy] });
-    expect(statements).toEqual([
-      expect.stringMatching(/^create policy shardgate_session_tenant .* to public/),
-    ]);
+  it('takes away the second policy that tables had for a time', () => {
+    const former = { ...policy, name: 'shardgate_session_tenant' };
+    const dropped = 'drop policy shardgate_session_tenant on "billing"."in""voices"';
+    expect(plan({ policies: [policy, former] }).statements).toEqual([dropped]);
+    expect(plan({ policies: [former] }).statements).toEqual([dropped, CREATED]);
   });
 
   it('keeps tenants’ logins away from a table that is the gateway’s own', () => {
     const own = { ...TABLE, rawSql: false };
-    expect(plan({ policies: [policy], tenants: NONE }, own)).toEqual({ faults: [], statements: [] });
+    expect(plan({ tenants: NONE }, own)).toEqual({ faults: [], statements: [] });
     expect(plan({}, own).statements).toEqual([
-      'drop policy shardgate_session_tenant on "billing"."in""voices"',
       'revoke SELECT, INSERT, UPDATE, DELETE on "billing"."in""voices" from "shardgate_tenants", public',
     ]);
   });
@@ -182,7 +162,7 @@ describe('planProtection', () => {
   });
 
   it('refuses a policy that lets the login of a tenant past it', () => {
-    const foreign = { ...policy, name: 'c', onlyGateway: false, reachesGateway: false, reachesTenants: true };
+    const foreign = { ...policy, name: 'c', reachesGateway: false };
     expect(plan({ policies: [...PROTECTED.policies, foreign] }).faults).toEqual([
       expect.stringMatching(/policy c lets a login of a tenant past its tenant/),
     ]);
@@ -198,8 +178,8 @@ describe('planProtection', () => {
 
   it('accepts restrictive policies, and those of other logins', () => {
     const restrictive = { ...policy, name: 'a', permissive: false };
-    const others = { ...policy, name: 'b', reachesGateway: false };
-    expect(plan({ policies: [policy, sessionPolicy, restrictive, others] }).faults).toEqual([]);
+    const others = { ...policy, name: 'b', reachesGateway: false, reachesTenants: false };
+    expect(plan({ policies: [policy, restrictive, others] }).faults).toEqual([]);
   });
 
   it('accepts foreign keys that join the tenant, and those to tables of no tenant', () => {

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { parseInstant } from './instant-text.js';
 
 /** Turns the text of one field into its value, as the driver does for the column's type. */
 export type TextParser = (text: string) => unknown;
@@ -11,8 +12,11 @@ export type RowReader<Row> = (fields: RawRow) => Row;
 
 const TEXT_FORMAT = 'text';
 
+/** OID of `timestamptz`. */
+const TIMESTAMPTZ: number = pg.types.builtins.TIMESTAMPTZ;
+
 /** The driver's, for any type; its published types know the built-in ones alone. */
-const parserOf: (typeId: number, format: typeof TEXT_FORMAT) => unknown = pg.types.getTypeParser;
+const driversParserOf: (typeId: number, format: typeof TEXT_FORMAT) => unknown = pg.types.getTypeParser;
 
 let lastNumber = 0;
 
@@ -49,10 +53,15 @@ export class PreparedStatement<Row> {
   readerFor(typeIds: readonly number[]): RowReader<Row> {
     const types = typeIds.join();
     if (this.#reader === undefined || types !== this.#readerTypes) {
-      const parsers = typeIds.map((id) => parserOf(id, TEXT_FORMAT) as TextParser);
+      const parsers = typeIds.map(parserOf);
       this.#reader = this.#makeReader(parsers);
       this.#readerTypes = types;
     }
     return this.#reader;
   }
+}
+
+function parserOf(typeId: number): TextParser {
+  if (typeId === TIMESTAMPTZ) return parseInstant;
+  return driversParserOf(typeId, TEXT_FORMAT) as TextParser;
 }

@@ -15,10 +15,16 @@ const GATEWAY_ROLE_SQL = `
 `;
 
 /**
+ * The policies' expressions are bound to what they name when they are made, and come out qualified where a
+ * name is not the server's own: with another search path, others' functions could be meant.
+ */
+const SAFE_SEARCH_PATH_SQL = `set search_path = ''`;
+
+/**
  * Makes sure that the gateway's login exists and that row-level security binds it, then lets it see which
  * installation and which migrations it works on.
  *
- * @throws ConfigurationError when the role is missing, or stands above row-level security
+ * @throws ConfigurationError when the role is missing, stands above row-level security, or is named like a tenant's
  */
 export async function grantInspection(sql: SqlExecutor, target: MigrationTarget): Promise<void> {
   const { gatewayRole, shardId } = target;
@@ -37,6 +43,13 @@ export async function grantInspection(sql: SqlExecutor, target: MigrationTarget)
         'use a login of its own there that is no superuser, has no BYPASSRLS, and is not (nor a member of) the login of adminUrl.',
     );
   }
+  // Policies would take it for a tenant's, and show it nothing.
+  if (gatewayRole.startsWith('shardgate_t_')) {
+    throw new ConfigurationError(
+      `The login ${gatewayRole} of the gateway's url on ${shardId} is named like a tenant's login; ` +
+        'use one whose name does not begin with shardgate_t_.',
+    );
+  }
   await sql.query(`grant usage on schema shardgate to ${role}`);
   await sql.query(`grant select on shardgate.installation, shardgate.migrations to ${role}`);
 }
@@ -44,6 +57,7 @@ export async function grantInspection(sql: SqlExecutor, target: MigrationTarget)
 /**
  * Puts every listed table under row-level security, with its replica identity and the gateway's rights.
  * Does nothing, and locks nothing, where all is right already.
+ * Leaves the session with an empty search path.
  *
  * @throws ConfigurationError listing every fault of every table; none of the tables is altered then
  */
@@ -53,6 +67,7 @@ export async function protectTables(
   target: MigrationTarget,
   tables: readonly ProtectedTable[],
 ): Promise<void> {
+  await sql.query(SAFE_SEARCH_PATH_SQL);
   const planned = await planAll(sql, target.gatewayRole, tables);
   refuseFaults(target.shardId, planned);
   for (const { table, plan } of planned) {

@@ -1,4 +1,5 @@
 import type { SqlExecutor } from '../../common/sql-executor.js';
+import { withoutGatewayNameSql } from './table-names.js';
 
 /**
  * One line per object of the given schemas, naming it and all that matters of it. From pg_catalog, because
@@ -48,7 +49,8 @@ const LINES_SQL = `
       case when p.polpermissive then 'permissive' else 'restrictive' end, p.polcmd,
       (select string_agg(case when r.oid = 0 then 'public' when a.rolname = $2 then '<gateway>' else a.rolname end, ','
         order by a.rolname) from unnest(p.polroles) r(oid) left join pg_roles a on a.oid = r.oid),
-      coalesce(pg_get_expr(p.polqual, p.polrelid), '-'), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '-'))
+      coalesce(${withoutGatewayNameSql('pg_get_expr(p.polqual, p.polrelid)', '$2')}, '-'),
+      coalesce(${withoutGatewayNameSql('pg_get_expr(p.polwithcheck, p.polrelid)', '$2')}, '-'))
     from tables t join pg_policy p on p.polrelid = t.oid
     union all
     select format('%s trigger %s %s', t.name, pg_get_triggerdef(g.oid), g.tgenabled)

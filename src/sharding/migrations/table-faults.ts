@@ -6,7 +6,7 @@ import {
   POLICY_NAME,
   quotedNameOf,
   sameColumns,
-  SESSION_POLICY_NAME,
+  FORMER_POLICY_NAME,
 } from './table-names.js';
 import type { TableState } from './table-state.js';
 
@@ -92,7 +92,7 @@ function foreignKeyFaults(
 /** Permissive policies add up: a second one would let in what ours keeps out. */
 function policyFaults(table: ProtectedTable, state: TableState): string[] {
   return state.policies
-    .filter(({ name, permissive }) => permissive && name !== POLICY_NAME && name !== SESSION_POLICY_NAME)
+    .filter(({ name, permissive }) => permissive && name !== POLICY_NAME && name !== FORMER_POLICY_NAME)
     .filter(({ reachesGateway, reachesTenants }) => reachesGateway || reachesTenants)
     .map(
       ({ name, reachesGateway }) =>

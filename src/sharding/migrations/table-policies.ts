@@ -1,76 +1,61 @@
-import { escapeIdentifier } from 'pg';
+import { escapeLiteral } from 'pg';
 import type { ProtectedTable } from './migration-plan.js';
-import { POLICY_NAME, quotedNameOf, SESSION_POLICY_NAME } from './table-names.js';
+import { FORMER_POLICY_NAME, POLICY_NAME, quotedNameOf } from './table-names.js';
 import type { TableState } from './table-state.js';
 
 type PolicyState = TableState['policies'][number];
 
-/** A policy as it must be. */
-interface WantedPolicy {
-  readonly name: string;
-  /** For PUBLIC, or for the gateway's login alone. */
-  readonly forPublic: boolean;
-  readonly condition: string;
-  /** The condition as the server writes it back; all white space taken out. */
-  readonly stored: string;
+/**
+ * Which tenant a statement is for. On the login of a tenant the login says it, and nothing that its session
+ * may set; on the gateway's own, a setting, which reads as '' after the transaction that it was local to.
+ * Everybody else gets null, and no rows.
+ *
+ * One policy with a case, because two permissive ones are joined by OR, for which the planner may read all
+ * of a tenant's rows and sort them. The sub-select is worked out once per statement, instead of once per row.
+ */
+function conditionFor(gatewayRole: string): string {
+  return `tenant_id = (select case
+    when starts_with(session_user::text, 'shardgate_t_') then shardgate.session_tenant()
+    when current_user = ${escapeLiteral(gatewayRole)} then nullif(current_setting('shardgate.tenant_id', true), '')
+  end)`;
 }
 
-/**
- * For statements that the library makes: a setting names the tenant. The sub-select makes the server read it
- * once per statement instead of once per row; nullif, because a setting that was local to an earlier
- * transaction reads as '' afterwards, not as null.
- */
-const BY_SETTING: WantedPolicy = {
-  name: POLICY_NAME,
-  forPublic: false,
-  condition: `tenant_id = (select nullif(current_setting('shardgate.tenant_id', true), ''))`,
-  stored: `(tenant_id=(SELECTNULLIF(current_setting('shardgate.tenant_id'::text,true),''::text)AS"nullif"))`,
-};
+/** The same as the server writes it back, the gateway's login as `readTableState` names it; all white space taken out. */
+const STORED_CONDITION =
+  `(tenant_id=(SELECTCASEWHENstarts_with((SESSION_USER)::text,'shardgate_t_'::text)THENshardgate.session_tenant()` +
+  `WHEN(CURRENT_USER=<gateway>)THENNULLIF(current_setting('shardgate.tenant_id'::text,true),''::text)ELSENULL::textENDAS"case"))`;
 
 /**
- * For statements that a caller wrote: the login is the tenant. It gives no rows to any other login. For
- * PUBLIC, because a policy for the tenants' own group could be dropped by each of them (DROP OWNED BY). The
- * look at the name keeps the gateway's own statements from asking: from PostgreSQL 18 on both policies'
- * values are worked out, even where the first one decides.
+ * What must be done so that a table has its policy, as it must be. It is for PUBLIC: one that names roles
+ * can be dropped by whoever may run DROP OWNED BY for them.
  */
-const BY_SESSION: WantedPolicy = {
-  name: SESSION_POLICY_NAME,
-  forPublic: true,
-  condition: `tenant_id = (select case when starts_with(session_user::text, 'shardgate_t_') then shardgate.session_tenant() end)`,
-  stored: `(tenant_id=(SELECTCASEWHENstarts_with((SESSION_USER)::text,'shardgate_t_'::text)THENshardgate.session_tenant()ELSENULL::textENDAS"case"))`,
-};
-
-/** What must be done so that a table has its policies, as they must be. */
 export function policyStatements(
   table: ProtectedTable,
   policies: readonly PolicyState[],
   gatewayRole: string,
 ): string[] {
-  const isWanted = (policy: WantedPolicy): boolean => policy !== BY_SESSION || table.rawSql !== false;
-  return [BY_SETTING, BY_SESSION].flatMap((wanted) => {
-    const name = quotedNameOf(table);
-    const present = policies.find((policy) => policy.name === wanted.name);
-    if (isWanted(wanted) && present !== undefined && isAsWanted(present, wanted)) return [];
-    const to = wanted.forPublic ? 'public' : escapeIdentifier(gatewayRole);
-    const { condition } = wanted;
-    return [
-      ...(present === undefined ? [] : [`drop policy ${wanted.name} on ${name}`]),
-      ...(isWanted(wanted)
-        ? [
-            `create policy ${wanted.name} on ${name} for all to ${to} using (${condition}) with check (${condition})`,
-          ]
-        : []),
-    ];
-  });
+  const name = quotedNameOf(table);
+  const isRight = policies.some(isAsWanted);
+  const wrong = policies.filter(
+    (policy) => policy.name === FORMER_POLICY_NAME || (policy.name === POLICY_NAME && !isRight),
+  );
+  const statements = wrong.map((policy) => `drop policy ${policy.name} on ${name}`);
+  if (isRight) return statements;
+  const condition = conditionFor(gatewayRole);
+  return [
+    ...statements,
+    `create policy ${POLICY_NAME} on ${name} for all to public using (${condition}) with check (${condition})`,
+  ];
 }
 
-function isAsWanted(present: PolicyState, { forPublic, stored }: WantedPolicy): boolean {
+function isAsWanted({ name, permissive, command, onlyPublic, using, check }: PolicyState): boolean {
   return (
-    present.permissive &&
-    present.command === '*' &&
-    (forPublic ? present.onlyPublic : present.onlyGateway) &&
-    withoutSpace(present.using) === stored &&
-    withoutSpace(present.check) === stored
+    name === POLICY_NAME &&
+    permissive &&
+    command === '*' &&
+    onlyPublic &&
+    withoutSpace(using) === STORED_CONDITION &&
+    withoutSpace(check) === STORED_CONDITION
   );
 }
 

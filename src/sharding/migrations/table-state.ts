@@ -1,6 +1,6 @@
 import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
 import type { ProtectedTable } from './migration-plan.js';
-import { TENANTS_ROLE } from './table-names.js';
+import { TENANTS_ROLE, withoutGatewayNameSql } from './table-names.js';
 
 /** One column as the server describes it. */
 interface ColumnState {
@@ -16,10 +16,10 @@ interface PolicyState {
   readonly permissive: boolean;
   /** `*` for all commands. */
   readonly command: string;
+  /** As the server writes it, but for the gateway's login, which reads as `<gateway>`. */
   readonly using: string | null;
+  /** In the same manner. */
   readonly check: string | null;
-  /** The policy is for the gateway's login and nobody else. */
-  readonly onlyGateway: boolean;
   /** The policy is for PUBLIC and no role besides. */
   readonly onlyPublic: boolean;
   /** The policy counts for the gateway's login, directly, as PUBLIC, or through a membership. */
@@ -103,8 +103,8 @@ const TABLE_STATE_SQL = `
       from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
     (select coalesce(json_agg(json_build_object(
         'name', p.polname, 'permissive', p.polpermissive, 'command', p.polcmd,
-        'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid),
-        'onlyGateway', p.polroles = array[gateway.oid],
+        'using', ${withoutGatewayNameSql('pg_get_expr(p.polqual, p.polrelid)', 'gateway.rolname')},
+        'check', ${withoutGatewayNameSql('pg_get_expr(p.polwithcheck, p.polrelid)', 'gateway.rolname')},
         'onlyPublic', p.polroles = array[0::oid],
         'reachesGateway', exists (
           select 1 from unnest(p.polroles) r(oid)
@@ -141,7 +141,7 @@ const TABLE_STATE_SQL = `
     case when tenants.oid is not null then ${rightsSql('tenants.oid')} end as tenants
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
-  cross join (select oid from pg_roles where rolname = $3) gateway
+  cross join (select oid, rolname from pg_roles where rolname = $3) gateway
   left join (select oid from pg_roles where rolname = '${TENANTS_ROLE}') tenants on true
   where n.nspname = $1 and c.relname = $2
 `;
