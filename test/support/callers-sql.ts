@@ -18,15 +18,17 @@ const BEGIN_SQL = 'BEGIN READ WRITE; SELECT pg_catalog.pg_export_snapshot()';
 
 /** Through a gateway, as its importers send them. @param options where a statement alone goes that may only read */
 export function callersSqlThrough(
-  { runtime: { gateway }, shardId, userOf, as }: GatewayFixture,
+  fixture: GatewayFixture,
   options: ReadOptions = { from: 'primary' },
 ): CallersSql {
+  const { runtime, shardId } = fixture;
+  const { gateway } = runtime;
   return {
     query: (tenantId, sql, params = []) =>
-      as(tenantId, () => gateway.query(sql, params, { shardId }, options)),
+      fixture.as(tenantId, () => gateway.query(sql, params, { shardId }, options)),
     transaction: (tenantId, work) =>
-      as(tenantId, () =>
-        gateway.transaction({ userId: userOf(tenantId) }, (tx) =>
+      fixture.as(tenantId, () =>
+        gateway.transaction({ userId: fixture.userOf(tenantId) }, (tx) =>
           work((sql, params) => tx.query(sql, params)),
         ),
       ),

@@ -133,7 +133,8 @@ export function repositoryEscapes(victimTenant: string): RepositoryEscape[] {
     'an id': (f) => notes(f).findById(`' or ${setting} --`),
     'a transaction’s condition': (f) =>
       inTransaction(f, 'tenant', (tx) => tx.getRepository(Note).find({ where: { body: raw } })),
-    'a transaction’s manager': (f) => inTransaction(f, 'tenant', (tx) => tx.manager.query(`select ${loot}`)),
+    'a transaction’s manager': (f) =>
+      inTransaction(f, 'tenant', (tx) => tx.manager.query<unknown>(`select ${loot}`)),
     'a transaction’s comment': (f) =>
       inTransaction(f, 'tenant', (tx) => tx.getRepository(Note).find({ comment: comment('Note') })),
     'a statement of a shared transaction': (f) =>
@@ -151,10 +152,12 @@ export function repositoryEscapes(victimTenant: string): RepositoryEscape[] {
       }),
     'a comment of a shared transaction': (f) =>
       inTransaction(f, 'shared', (tx) => tx.getRepository(Note).find({ comment: comment('Note') })),
-    'a node’s data source': (f) => dataSource(f).query(`select ${loot}`),
+    'a node’s data source': (f) => dataSource(f).query<unknown>(`select ${loot}`),
     'a node’s data source that sets first': async (f) => {
-      await dataSource(f).query(`select set_config('shardgate.tenant_id', '${victimTenant}', false)`);
-      return dataSource(f).query('select * from notes.notes');
+      await dataSource(f).query<unknown>(
+        `select set_config('shardgate.tenant_id', '${victimTenant}', false)`,
+      );
+      return dataSource(f).query<unknown>('select * from notes.notes');
     },
     'a node’s repository': (f) => dataSource(f).getRepository(Note).find(),
     'a node’s builder': (f) =>
@@ -168,13 +171,14 @@ export function repositoryEscapes(victimTenant: string): RepositoryEscape[] {
       const runner = dataSource(f).createQueryRunner();
       try {
         await runner.startTransaction();
-        return await runner.query(`select ${loot}`);
+        const rows: unknown = await runner.query(`select ${loot}`);
+        return rows;
       } finally {
         await runner.release();
       }
     },
     'a replica’s data source': (f) =>
-      f.runtime.nodes.replicas(f.shardId)[0]!.dataSource.query(`select ${loot}`),
+      f.runtime.nodes.replicas(f.shardId)[0]!.dataSource.query<unknown>(`select ${loot}`),
   };
   return Object.entries(list).map(([what, run]) => ({ what, run }));
 }
