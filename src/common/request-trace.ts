@@ -11,8 +11,9 @@ const DISTANCE: Record<ReadSource, number> = { cache: 0, replica: 1, primary: 2 
  */
 export class RequestTrace {
   readonly #shards = new Set<string>();
-  readonly #written = new Map<string, ShardPosition>();
-  readonly #required = new Map<string, ShardPosition>();
+  // Made when they are needed: most chains read only, and there is a trace for each.
+  #written: Map<string, ShardPosition> | undefined;
+  #required: Map<string, ShardPosition> | undefined;
   #source: ReadSource | undefined;
 
   /** The farthest place that a read of this chain was answered from. */
@@ -27,7 +28,7 @@ export class RequestTrace {
 
   /** How far this chain wrote, one position per shard. */
   get written(): readonly ShardPosition[] {
-    return [...this.#written.values()];
+    return [...(this.#written?.values() ?? [])];
   }
 
   /** Notes a read that `shardId` answered. */
@@ -39,18 +40,18 @@ export class RequestTrace {
   /** Notes a write; reads of this chain see at least this position from now on. */
   noteWrite(position: ShardPosition): void {
     this.#shards.add(position.shardId);
-    keepLatest(this.#written, position);
-    keepLatest(this.#required, position);
+    keepLatest((this.#written ??= new Map()), position);
+    this.requirePositions([position]);
   }
 
   /** Makes reads of this chain see at least these positions (a consistency token that was sent along). */
   requirePositions(positions: Iterable<ShardPosition>): void {
-    for (const position of positions) keepLatest(this.#required, position);
+    for (const position of positions) keepLatest((this.#required ??= new Map()), position);
   }
 
   /** What a read of this shard must show at least. */
   requiredPosition(shardId: string): ShardPosition | undefined {
-    return this.#required.get(shardId);
+    return this.#required?.get(shardId);
   }
 }
 

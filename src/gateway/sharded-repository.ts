@@ -82,21 +82,22 @@ export class ShardedRepository<T extends ShardedEntity> {
    *
    * @throws ValidationError when it is not an id of a gateway
    */
-  async findById(
-    id: string,
-    options: Omit<FindOneOptions<T>, 'where'> & ReadOptions = {},
-  ): Promise<T | null> {
-    const owner = this.#routing.ownerOfId(id);
-    const channel = this.#routing.channel(owner);
-    if (saysOnlyWhere(options)) return channel.findById(this.#entity, id.toLowerCase(), options);
-    const where = { id: id.toLowerCase() } as FindOptionsWhere<T>;
-    return channel.findOne(this.#entity, scoped({ ...options, where }, owner), options);
+  findById(id: string, options: Omit<FindOneOptions<T>, 'where'> & ReadOptions = {}): Promise<T | null> {
+    return attempt(() => {
+      const owner = this.#routing.ownerOfId(id);
+      const channel = this.#routing.channel(owner);
+      if (saysOnlyWhere(options)) return channel.findById(this.#entity, id.toLowerCase(), options);
+      const where = { id: id.toLowerCase() } as FindOptionsWhere<T>;
+      return channel.findOne(this.#entity, scoped({ ...options, where }, owner), options);
+    });
   }
 
   /** @see Repository.find */
-  async find(options: FindManyOptions<T> & ReadOptions = {}): Promise<T[]> {
-    const owner = this.#owner();
-    return this.#routing.channel(owner).find(this.#entity, scoped(options, owner), options);
+  find(options: FindManyOptions<T> & ReadOptions = {}): Promise<T[]> {
+    return attempt(() => {
+      const owner = this.#owner();
+      return this.#routing.channel(owner).find(this.#entity, scoped(options, owner), options);
+    });
   }
 
   /** @see Repository.findBy */
@@ -105,12 +106,14 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   /** @see Repository.findOne */
-  async findOne(options: FindOneOptions<T> & ReadOptions): Promise<T | null> {
-    const owner = this.#owner();
-    const channel = this.#routing.channel(owner);
-    const id = saysOnlyWhere(options) ? onlyIdOf(options.where) : undefined;
-    if (id !== undefined) return channel.findById(this.#entity, id, options);
-    return channel.findOne(this.#entity, scoped(options, owner), options);
+  findOne(options: FindOneOptions<T> & ReadOptions): Promise<T | null> {
+    return attempt(() => {
+      const owner = this.#owner();
+      const channel = this.#routing.channel(owner);
+      const id = saysOnlyWhere(options) ? onlyIdOf(options.where) : undefined;
+      if (id !== undefined) return channel.findById(this.#entity, id, options);
+      return channel.findOne(this.#entity, scoped(options, owner), options);
+    });
   }
 
   /** @see Repository.findOneBy */
@@ -265,6 +268,17 @@ export class ShardedRepository<T extends ShardedEntity> {
     const owner = this.#owner();
     const where = criteriaWithTenant(criteria, owner);
     return this.#routing.channel(owner).write((manager) => run(manager, where), [criteria, changes]);
+  }
+}
+
+/** What `start` throws becomes a rejection; an async function would cost the hot path two promises more. */
+function attempt<R>(start: () => Promise<R>): Promise<R> {
+  try {
+    return start();
+  } catch (error) {
+    return Promise.reject(
+      error instanceof Error ? error : new TypeError('The call failed.', { cause: error }),
+    );
   }
 }
 
