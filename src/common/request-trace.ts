@@ -40,13 +40,14 @@ export class RequestTrace {
   /** Notes a write; reads of this chain see at least this position from now on. */
   noteWrite(position: ShardPosition): void {
     this.#shards.add(position.shardId);
-    keepLatest((this.#written ??= new Map()), position);
+    keepLatest((this.#written ??= new Map<string, ShardPosition>()), position);
     this.requirePositions([position]);
   }
 
   /** Makes reads of this chain see at least these positions (a consistency token that was sent along). */
   requirePositions(positions: Iterable<ShardPosition>): void {
-    for (const position of positions) keepLatest((this.#required ??= new Map()), position);
+    for (const position of positions)
+      keepLatest((this.#required ??= new Map<string, ShardPosition>()), position);
   }
 
   /** What a read of this shard must show at least. */

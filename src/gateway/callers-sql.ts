@@ -1,4 +1,5 @@
 import { InstanceChecker } from 'typeorm';
+import { ScopeConflictError } from '../common/gateway-error.js';
 
 /**
  * The login for a statement that TypeORM makes of what a caller gave to a repository: the tenant's own where
@@ -7,6 +8,13 @@ import { InstanceChecker } from 'typeorm';
  */
 export function loginFor(given: unknown): 'shared' | 'tenant' {
   return holdsSql(given, new Set()) ? 'tenant' : 'shared';
+}
+
+/** What a transaction on the shared login answers to text that a caller wrote. */
+export function callersSqlRefused(): ScopeConflictError {
+  return new ScopeConflictError(
+    "This transaction runs on the gateway's shared login, where no caller's SQL may run; leave out { login: 'shared' }.",
+  );
 }
 
 function holdsSql(value: unknown, seen: Set<object>): boolean {

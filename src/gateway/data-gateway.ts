@@ -171,7 +171,7 @@ export class DataGateway {
       const run = (manager: typeof outer): Promise<T> => {
         const routing = {
           ...this.#routing(),
-          channel: (rowOwner: RowOwner) => transactionChannel(manager, rowOwner),
+          channel: (rowOwner: RowOwner) => transactionChannel(manager, rowOwner, login),
         };
         return fn(new GatewayTransaction(owner, manager, routing, login));
       };

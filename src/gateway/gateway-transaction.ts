@@ -1,7 +1,7 @@
 import { In, type EntityManager, type FindOptionsWhere } from 'typeorm';
-import { ScopeConflictError } from '../common/gateway-error.js';
 import type { SqlRow } from '../common/sql-executor.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
+import { callersSqlRefused } from './callers-sql.js';
 import type { RowOwner } from './row-owner.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 import { ShardedRepository, type RepositoryRouting } from './sharded-repository.js';
@@ -42,11 +42,7 @@ export class GatewayTransaction {
    * @throws ScopeConflictError in a transaction that was begun with `{ login: 'shared' }`
    */
   async query<Row extends SqlRow = SqlRow>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
-    if (this.#login === 'shared') {
-      throw new ScopeConflictError(
-        "This transaction runs on the gateway's shared login, where no caller's SQL may run; leave out { login: 'shared' }.",
-      );
-    }
+    if (this.#login === 'shared') throw callersSqlRefused();
     const answer = await this.manager.query<Row[] | [Row[], number]>(sql, [...params]);
     // TypeORM answers UPDATE and DELETE with rows and count; here rows are rows.
     return Array.isArray(answer[0]) ? answer[0] : (answer as Row[]);

@@ -1,6 +1,6 @@
 import type { EntityManager, FindManyOptions, FindOneOptions } from 'typeorm';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
-import { loginFor } from './callers-sql.js';
+import { callersSqlRefused, loginFor } from './callers-sql.js';
 import type { CompiledFinds } from './compiled-finds.js';
 import type { RowOwner } from './row-owner.js';
 import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
@@ -104,14 +104,36 @@ export class StatementChannel implements RowsChannel {
 }
 
 /** Everything within one transaction on the primary: it reads what it wrote. */
-export function transactionChannel(manager: EntityManager, owner: RowOwner): RowsChannel {
+export function transactionChannel(
+  manager: EntityManager,
+  owner: RowOwner,
+  login: 'shared' | 'tenant',
+): RowsChannel {
+  const allow = (given: unknown): void => {
+    if (login === 'shared' && loginFor(given) === 'tenant') throw callersSqlRefused();
+  };
   return {
     findById: (entity, id) => manager.findOne(entity, { where: byId(id, owner) }),
-    findOne: (entity, find) => manager.findOne(entity, find),
-    find: (entity, find) => manager.find(entity, find),
-    read: (run) => run(manager),
-    write: (run) => run(manager),
-    builderManager: () => manager,
+    findOne: async (entity, find) => {
+      allow(find);
+      return manager.findOne(entity, find);
+    },
+    find: async (entity, find) => {
+      allow(find);
+      return manager.find(entity, find);
+    },
+    read: async (run, given) => {
+      allow(given);
+      return run(manager);
+    },
+    write: async (run, given) => {
+      allow(given);
+      return run(manager);
+    },
+    builderManager: () => {
+      if (login === 'shared') throw callersSqlRefused();
+      return manager;
+    },
   };
 }
 

@@ -40,8 +40,8 @@ interface ReadUnderWay<T> {
   readonly failed: Set<string>;
 }
 
-/** SQLSTATE of a session that was ended by a command. */
-const SESSION_TERMINATED = '57P01';
+/** What a server says in a code of its own, unlike a failed socket; a caller's SQL may raise any. */
+const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
 
 /**
  * The one way for a read and the one way for a write, on one shard, in the tenant of the current scope.
@@ -214,7 +214,7 @@ export class ShardAccess {
 
   /** A caller's SQL may end its own session, which says nothing of the node. */
   #noteFailure(nodeId: string, { login }: ShardCall, error: unknown): void {
-    if (login === 'tenant' && sqlStateOf(error) === SESSION_TERMINATED) return;
+    if (login === 'tenant' && SQLSTATE.test(sqlStateOf(error) ?? '')) return;
     this.#monitor.noteFailure(nodeId);
   }
 

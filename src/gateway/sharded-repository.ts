@@ -228,14 +228,16 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   /** Adds to a column in the database. @see Repository.increment */
-  increment(criteria: RowCriteria<T>, column: string, by: number | string): Promise<UpdateResult> {
+  async increment(criteria: RowCriteria<T>, column: string, by: number | string): Promise<UpdateResult> {
+    assertAmount(by);
     return this.#write(criteria, (manager, where) =>
       manager.increment(this.#entity, anyOf(where), column, by),
     );
   }
 
   /** Subtracts from a column in the database. @see Repository.decrement */
-  decrement(criteria: RowCriteria<T>, column: string, by: number | string): Promise<UpdateResult> {
+  async decrement(criteria: RowCriteria<T>, column: string, by: number | string): Promise<UpdateResult> {
+    assertAmount(by);
     return this.#write(criteria, (manager, where) =>
       manager.decrement(this.#entity, anyOf(where), column, by),
     );
@@ -291,6 +293,10 @@ function scoped<T extends ShardedEntity, O extends FindOneOptions<T>>(
   if (options.cache !== undefined && typeof options.cache !== 'boolean') {
     throw new ValidationError([{ path: 'cache', message: "TypeORM's cache option is not supported" }]);
   }
+  // TypeORM takes the end out of a comment once only: what is left of it may be another one.
+  if (options.comment?.includes('*/') === true) {
+    throw new ValidationError([{ path: 'comment', message: 'must not hold the end of a comment' }]);
+  }
   const find: O & ReadOptions = { ...options, where: withTenant(options.where, owner) };
   delete find.cache;
   delete (find as { from?: unknown }).from;
@@ -308,6 +314,12 @@ function onlyIdOf<T extends ShardedEntity>(where: FindOneOptions<T>['where']): s
   const { id, ...others }: { readonly id?: unknown } = where;
   const isPlain = typeof id === 'string' && isGatewayId(id) && Object.keys(others).length === 0;
   return isPlain ? id.toLowerCase() : undefined;
+}
+
+/** TypeORM writes it into the statement: an object could be a number when it looks and text when it writes. */
+function assertAmount(by: unknown): void {
+  if (typeof by === 'number' || typeof by === 'string') return;
+  throw new ValidationError([{ path: 'by', message: 'must be a number or a decimal string' }]);
 }
 
 function listOf(rows: object): readonly ObjectLiteral[] {

@@ -36,13 +36,16 @@ function causeOf(error: unknown): {
 
 /** Whether a failure means that the connection or its server is gone, rather than that the statement is wrong. */
 export function isConnectionFailure(error: unknown): boolean {
-  const { message, errors } = causeOf(error);
+  const cause = causeOf(error);
+  const { message, errors } = cause;
   const code = sqlStateOf(error) ?? '';
+  // A statement can raise any code of five letters and any message: what the server sends is no socket's.
+  const isSockets = !(cause instanceof SafeDriverError || isServerError(cause));
   return (
     SERVER_AWAY.has(code) ||
-    code.startsWith('08') ||
-    SOCKET_CODES.has(code) ||
-    DRIVER_MESSAGES.test(message) ||
+    // A protocol violation (08P01) is a statement at fault, such as one with too few parameters.
+    (code.startsWith('08') && code !== '08P01') ||
+    (isSockets && (SOCKET_CODES.has(code) || DRIVER_MESSAGES.test(message))) ||
     (Array.isArray(errors) && errors.some(isConnectionFailure))
   );
 }

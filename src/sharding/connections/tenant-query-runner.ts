@@ -24,7 +24,7 @@ const COMMITTED_POSITION_SQL = `
 const UNPREPARABLE_SQL = `; SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_export_snapshot() END`;
 
 /** The same for all statements of one transaction. */
-const BEGUN_SQL = `SELECT pg_catalog.now()::pg_catalog.text AS "begunAt"`;
+const BEGUN_SQL = `SELECT EXTRACT(epoch FROM pg_catalog.now())::pg_catalog.text AS "begunAt"`;
 
 interface BegunRow {
   readonly begunAt: string;
@@ -50,6 +50,8 @@ export class TenantQueryRunner extends PostgresQueryRunner {
   #begunAt: string | undefined;
   /** The caller's own SQL has ended the transaction. */
   #hasEnded = false;
+  /** The statement before, of a caller's transaction: the next one is sent when what it did is known. */
+  #previous: Promise<unknown> = Promise.resolve();
 
   constructor(driver: PostgresDriver, source: ConnectionSource, session: TenantSession) {
     super(driver, 'master');
@@ -190,14 +192,38 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     sql: string,
     params: unknown[] | undefined,
   ): Promise<pg.QueryResult> {
-    if (this.#hasEnded) throw endedByCaller();
-    const answer = await this.#run(connection, sql, params);
-    if (this.#session.login === 'tenant' && !(await this.#isSameTransaction(connection, answer.command))) {
-      this.#hasEnded = true;
-      this.#broken = true;
+    if (this.#session.login === 'shared') return this.#run(connection, sql, params);
+    const answer = this.#previous.then(() => this.#runWatched(connection, sql, params));
+    this.#previous = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async #runWatched(
+    connection: PooledConnection,
+    sql: string,
+    params: unknown[] | undefined,
+  ): Promise<pg.QueryResult> {
+    // While it waited, the transaction may have ended in any way, and the connection be lent to another one.
+    if (this.#hasEnded || this.#held !== connection) throw endedByCaller();
+    let answer: pg.QueryResult;
+    try {
+      answer = await this.#run(connection, sql, params);
+    } catch (error) {
+      // COMMIT and PREPARE TRANSACTION end it also when they fail. The answer to nothing tells, in any state.
+      await connection.query('').catch(() => undefined);
+      if (connection.getTransactionStatus() !== 'E' && connection.getTransactionStatus() !== 'T') this.#end();
+      throw error;
+    }
+    if (!(await this.#isSameTransaction(connection, answer.command))) {
+      this.#end();
       throw endedByCaller();
     }
     return answer;
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    this.#broken = true;
   }
 
   async #isSameTransaction(connection: PooledConnection, command: string): Promise<boolean> {
