@@ -28,8 +28,18 @@ export class BenchAccount {
     if (row?.id !== this.id) return false;
     return typeof row.balance === 'string'
       ? row.balance === this.balanceText
-      : this.balance.equals(row.balance);
+      : isSame(this.balance, row.balance);
   }
+}
+
+/** Without the third Decimal that comparing two makes: checking is not what is measured. */
+function isSame(one: Decimal, other: Decimal): boolean {
+  return (
+    one.s === other.s &&
+    one.e === other.e &&
+    one.d.length === other.d.length &&
+    one.d.every((digits, index) => digits === other.d[index])
+  );
 }
 
 /** Enough for many transfers to come, before the account's number is added. */

@@ -12,10 +12,10 @@ const OTHER_TENANTS = ['bench-other', 'bench-third'];
 const OTHER_TENANTS_ACCOUNTS = 1_000;
 
 /** The least accounts of the measured tenant on each shard. */
-export const ACCOUNTS_PER_SHARD = 10_000;
+const ACCOUNTS_PER_SHARD = 10_000;
 
 /** How many accounts of each shard have transactions; an even number, since they pay each other. */
-export const BUSY_ACCOUNTS_PER_SHARD = 300;
+const BUSY_ACCOUNTS_PER_SHARD = 300;
 
 /** Transactions of each busy account; an even number: what was paid came back. */
 export const TRANSACTIONS_PER_BUSY_ACCOUNT = 200;

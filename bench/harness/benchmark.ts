@@ -2,7 +2,7 @@ import type { BenchSite } from './bench-site.js';
 import type { BenchSettings } from './settings.js';
 
 /** One call after the other, each checked: rejects with a {@link WrongAnswerError} when an answer is wrong. */
-export type Turn = () => Promise<void>;
+type Turn = () => Promise<void>;
 
 /** Who does the work of a case: ourselves, or what we measure ourselves against. */
 export interface Subject {

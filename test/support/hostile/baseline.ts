@@ -24,7 +24,7 @@ export function baselineOf(operation: Operation, world: HostileWorld): RequestDr
 }
 
 /** The key that opens the operation. */
-export function keyFor({ access }: Operation, world: HostileWorld): string | undefined {
+function keyFor({ access }: Operation, world: HostileWorld): string | undefined {
   if (access === 'operator') return world.operatorKey;
   return access === 'tenant' ? world.own.key : undefined;
 }

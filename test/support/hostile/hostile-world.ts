@@ -3,7 +3,7 @@ import { OPERATOR_KEY, type GatewayProcess } from '../gateway-process.js';
 import { HttpClient } from '../http-client.js';
 
 /** A tenant with an account of each kind, for hostile requests to aim at. */
-export interface TargetTenant {
+interface TargetTenant {
   readonly id: string;
   readonly key: string;
   /** The id of {@link key}. */

@@ -26,7 +26,7 @@ export interface Parameter {
 }
 
 /** Whose key an operation needs. */
-export type Access = 'tenant' | 'operator' | 'public';
+type Access = 'tenant' | 'operator' | 'public';
 
 /** One method of one path. */
 export interface Operation {

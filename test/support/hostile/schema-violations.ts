@@ -11,7 +11,7 @@ export interface Substitute {
 }
 
 /** A JSON text that `JSON.stringify` would not write; see `writeJson`. */
-export class Verbatim {
+class Verbatim {
   readonly text: string;
 
   constructor(text: string) {
