@@ -87,12 +87,22 @@ const TRANSACTIONS_SQL = `
     on finance.transactions (tenant_id, account_id, executed_at desc, account_version desc, id desc);
 `;
 
+/**
+ * An account has one owner. Told so, the planner no longer takes the user's condition beside the account's for
+ * a further filter that leaves hardly a row, and reads the newest transactions off the index in order.
+ */
+const TRANSACTIONS_STATISTICS_SQL = `
+  create statistics finance.transactions_owner (dependencies) on tenant_id, user_id, account_id
+    from finance.transactions;
+`;
+
 /** The ledger: accounts and their entries. */
 export class CreateFinanceTables1763800000001 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query('create schema if not exists finance');
     await queryRunner.query(ACCOUNTS_SQL);
     await queryRunner.query(TRANSACTIONS_SQL);
+    await queryRunner.query(TRANSACTIONS_STATISTICS_SQL);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
