@@ -1,5 +1,4 @@
 import { LRUCache } from 'lru-cache';
-import { readColumnsOf } from '../persistence/compiled/row-reader.js';
 import type { EntityMetadata, FindManyOptions, ObjectLiteral } from 'typeorm';
 import { ConfigurationError } from '../common/gateway-error.js';
 import {
@@ -8,6 +7,7 @@ import {
   type CompiledSelect,
 } from '../persistence/compiled/compiled-entity.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
+import type { NodeDataSource } from '../sharding/connections/node-data-source.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import { PreparedStatement } from '../sharding/connections/prepared-statement.js';
 import { PointReads, type ByIdsStatement } from './point-reads.js';
@@ -29,13 +29,16 @@ interface Compiled<T extends ObjectLiteral> {
  */
 export class CompiledFinds {
   readonly #access: ShardAccess;
-  readonly #nodes: NodeDirectory;
+  readonly #dataSource: NodeDataSource;
   readonly #points = new PointReads();
   readonly #entities = new Map<unknown, Compiled<never> | undefined>();
 
   constructor(access: ShardAccess, nodes: NodeDirectory) {
     this.#access = access;
-    this.#nodes = nodes;
+    // Every node knows the same entities; the first one is asked.
+    const [node] = nodes.all();
+    if (node === undefined) throw new ConfigurationError('shards: name at least one shard.');
+    this.#dataSource = node.dataSource;
   }
 
   /**
@@ -87,11 +90,9 @@ export class CompiledFinds {
     return this.#run(call, compiled, select, options);
   }
 
-  /** What TypeORM knows of an entity. Every node knows the same; the first one is asked. */
+  /** What TypeORM knows of an entity. */
   metadata<T extends ShardedEntity>(entity: ShardedEntityClass<T>): EntityMetadata {
-    const [node] = this.#nodes.all();
-    if (node === undefined) throw new ConfigurationError('shards: name at least one shard.');
-    return node.dataSource.getMetadata(entity);
+    return this.#dataSource.getMetadata(entity);
   }
 
   #run<T extends ObjectLiteral>(
@@ -115,11 +116,10 @@ export class CompiledFinds {
     if (this.#entities.has(entityClass)) {
       return this.#entities.get(entityClass) as unknown as Compiled<T> | undefined;
     }
-    const metadata = this.metadata(entityClass);
-    const entity = CompiledEntity.of<T>(metadata);
+    const entity = CompiledEntity.of<T>(this.metadata(entityClass));
     const compiled = entity && {
       entity,
-      byIds: byIdsOf(entity, metadata),
+      byIds: byIdsOf(entity),
       statements: new LRUCache<string, PreparedStatement<T>>({ max: STATEMENTS_MAX }),
     };
     this.#entities.set(entityClass, compiled as unknown as Compiled<never> | undefined);
@@ -138,16 +138,11 @@ function statementOf<T extends ObjectLiteral>(
   return statement;
 }
 
-function byIdsOf<T extends ObjectLiteral>(
-  entity: CompiledEntity<T>,
-  metadata: EntityMetadata,
-): ByIdsStatement<T> | undefined {
+function byIdsOf<T extends ObjectLiteral>(entity: CompiledEntity<T>): ByIdsStatement<T> | undefined {
   if (entity.byIds === undefined) return undefined;
-  const { text } = entity.byIds;
-  const columns = readColumnsOf(metadata).map(({ propertyPath }) => propertyPath);
-  return {
-    prepared: new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers), { hasOnePlan: true }),
-    idIndex: columns.indexOf('id'),
-    userIdIndex: columns.indexOf('userId'),
-  };
+  const { text, ...places } = entity.byIds;
+  const prepared = new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers), {
+    hasOnePlan: true,
+  });
+  return { prepared, ...places };
 }

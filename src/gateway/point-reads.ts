@@ -102,7 +102,7 @@ export class PointReads {
 
   async #send(gathering: Gathering): Promise<void> {
     this.#underWay += 1;
-    await send(gathering);
+    await lookUp(gathering);
     this.#underWay -= 1;
   }
 
@@ -116,7 +116,7 @@ export class PointReads {
 }
 
 /** Never rejects: every waiter is told. */
-async function send<Row>({ node, tenantId, statement, waiters }: Gathering<Row>): Promise<void> {
+async function lookUp<Row>({ node, tenantId, statement, waiters }: Gathering<Row>): Promise<void> {
   try {
     const { rows, read } = await node.read(tenantId, statement.prepared, [tenantId, [...waiters.keys()]]);
     for (const fields of rows) {

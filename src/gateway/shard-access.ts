@@ -30,6 +30,8 @@ export interface ShardCall {
 /** SQLSTATEs with which a replica cancels a read that stands in the way of replay: another node will do. */
 const STANDBY_CONFLICTS = new Set(['40001', '40P01']);
 
+const NO_NODES: ReadonlySet<string> = new Set();
+
 /** A read on its way from node to node. */
 interface ReadUnderWay<T> {
   readonly call: ShardCall;
@@ -37,7 +39,7 @@ interface ReadUnderWay<T> {
   readonly run: (node: DatabaseNode, scope: GatewayScope) => Promise<T>;
   readonly options: ReadOptions;
   /** The nodes under which it failed. */
-  readonly failed: Set<string>;
+  readonly failed: ReadonlySet<string>;
 }
 
 /** What a server says in a code of its own, unlike a failed socket; a caller's SQL may raise any. */
@@ -100,7 +102,7 @@ export class ShardAccess {
   ): Promise<T> {
     this.#assertServed(call.shardId);
     const scope = GatewayContext.require();
-    return this.#readFrom({ call, scope, run, options, failed: new Set() }, undefined);
+    return this.#readFrom({ call, scope, run, options, failed: NO_NODES }, undefined);
   }
 
   #readFrom<T>(read: ReadUnderWay<T>, failure: unknown): Promise<T> {
@@ -115,8 +117,7 @@ export class ShardAccess {
       },
       (error: unknown) => {
         if (!this.#isFaultOf(node, call, error)) throw error;
-        failed.add(node.id);
-        return this.#readFrom(read, error);
+        return this.#readFrom({ ...read, failed: new Set([...failed, node.id]) }, error);
       },
     );
   }

@@ -14,6 +14,13 @@ export interface CompiledSelect {
   readonly params: readonly unknown[];
 }
 
+/** The statement for rows by id, and where in its rows the id and the user stand. */
+export interface ByIds {
+  readonly text: string;
+  readonly idIndex: number;
+  readonly userIdIndex: number;
+}
+
 /** One page of a list, as `AllShardsRepository` asks every shard for it. */
 export interface CompiledPage<T> {
   readonly where: FindOptionsWhere<T> | readonly FindOptionsWhere<T>[];
@@ -49,7 +56,7 @@ export class CompiledEntity<T extends ObjectLiteral> {
   readonly #properties: PropertyTree;
   readonly #selectSql: string;
   readonly #notDeletedSql: string | undefined;
-  readonly #byIds: { readonly text: string } | undefined;
+  readonly #byIds: ByIds | undefined;
 
   private constructor(metadata: EntityMetadata) {
     this.#metadata = metadata;
@@ -77,7 +84,7 @@ export class CompiledEntity<T extends ObjectLiteral> {
    * The rows of these ids, unordered, those deleted softly left out: `$1` is the tenant, `$2` the ids. For
    * reads by id that are sent together. Undefined when TypeORM must answer, and for entities without tenant.
    */
-  get byIds(): { readonly text: string } | undefined {
+  get byIds(): ByIds | undefined {
     return this.#isObserved() || this.#hasEagerRelations() ? undefined : this.#byIds;
   }
 
@@ -132,13 +139,18 @@ export class CompiledEntity<T extends ObjectLiteral> {
     return conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
   }
 
-  #compileByIds(): { readonly text: string } | undefined {
+  #compileByIds(): ByIds | undefined {
     const tenant = findColumn(this.#properties, 'tenantId');
     const id = findColumn(this.#properties, 'id');
     if (tenant === undefined || id?.column.type !== 'uuid') return undefined;
     if (tenant.column.transformer !== undefined || id.column.transformer !== undefined) return undefined;
     const wanted = `${tenant.sql} = $1 and ${id.sql} = any($2::uuid[])`;
-    return { text: `${this.#selectSql}${this.#conditions([wanted], false)}` };
+    const paths = readColumnsOf(this.#metadata).map(({ propertyPath }) => propertyPath);
+    return {
+      text: `${this.#selectSql}${this.#conditions([wanted], false)}`,
+      idIndex: paths.indexOf('id'),
+      userIdIndex: paths.indexOf('userId'),
+    };
   }
 
   #hasKnownOptionsOnly(options: FindManyOptions<T>): boolean {

@@ -3,14 +3,12 @@ import pg from 'pg';
 import { PoolExhaustedError } from '../../common/gateway-error.js';
 import type { Log } from '../../common/log.js';
 import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
+import { clientSettings, nodeGivenUp } from './client-settings.js';
 import { isConnectionFailure } from './failure.js';
 import type { PoolOptions } from './pool-options.js';
 
 /** What pg-pool says when nobody gave a connection back in time; it has no code for it. */
 const ACQUIRE_TIMED_OUT = 'timeout exceeded when trying to connect';
-
-/** What statements fail with whose node was given up; told apart as a failure of the connection. */
-const CUT = 'Connection terminated because its server does not answer';
 
 /** A connection lent by a {@link ConnectionPool}; give it back with `release`, broken or not. */
 export type PooledConnection = pg.PoolClient;
@@ -24,7 +22,7 @@ export interface ConnectionSource {
 }
 
 /** The connections to one node that are logged in as tenants. */
-export interface TenantLogins {
+export interface ConnectionsByTenant {
   /** The connections of one tenant. */
   of(tenantId: string): ConnectionSource;
   /** Connections lent or waited for. */
@@ -61,16 +59,11 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
     const openSocket = (): Socket => this.#openSocket();
     this.#pool = new pg.Pool({
       connectionString: url,
-      application_name: 'shardgate',
+      ...clientSettings(options),
       min: options.size,
       max: options.size + options.overflow,
       idleTimeoutMillis: options.idleTimeoutMs,
       connectionTimeoutMillis: options.acquireTimeoutMs,
-      statement_timeout: options.statementTimeoutMs,
-      idle_in_transaction_session_timeout: options.statementTimeoutMs * 2,
-      // A server that hangs never sends its own timeout, so the client gives up somewhat later by itself.
-      query_timeout: options.statementTimeoutMs + 5_000,
-      keepAlive: true,
       // Without this a pool would keep a command-line program alive until its connections time out.
       allowExitOnIdle: true,
       Client: class extends pg.Client {
@@ -151,8 +144,8 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
   cut(): void {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const reject of waiting) reject(new Error(CUT));
-    for (const socket of this.#sockets) socket.destroy(new Error(CUT));
+    for (const reject of waiting) reject(nodeGivenUp());
+    for (const socket of this.#sockets) socket.destroy(nodeGivenUp());
   }
 
   /** Closes every connection as it comes back; resolves when all are closed. */

@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import type { SqlRow } from '../../common/sql-executor.js';
 import { CatalogUnavailableError, GatewayError } from '../../common/gateway-error.js';
 import utils from 'pg/lib/utils.js';
-import type { ConnectionPool, ConnectionSource, TenantLogins } from './connection-pool.js';
+import type { ConnectionPool, ConnectionsByTenant, ConnectionSource } from './connection-pool.js';
 import { sqlStateOf, toQueryFailedError } from './failure.js';
 import type { NodeDataSource } from './node-data-source.js';
 import type { PreparedStatement } from './prepared-statement.js';
@@ -30,7 +30,7 @@ export class DatabaseNode {
   readonly #pool: ConnectionPool;
   /** The pool's connections, as reads outside of transactions get them. */
   #reads: ConnectionSource;
-  #logins: TenantLogins | undefined;
+  #logins: ConnectionsByTenant | undefined;
 
   constructor(
     place: Pick<DatabaseNode, 'id' | 'shardId' | 'role' | 'url'>,
@@ -57,7 +57,7 @@ export class DatabaseNode {
   }
 
   /** Says how to log in as tenants; known only when the catalog has said which installation this is. */
-  useTenantLogins(logins: TenantLogins): void {
+  useTenantLogins(logins: ConnectionsByTenant): void {
     this.#logins = logins;
   }
 
@@ -88,14 +88,15 @@ export class DatabaseNode {
     params: readonly unknown[],
   ): Promise<ReadAnswer<Row>> {
     const prepared = params.map((param) => utils.prepareValue(param));
+    const run = (): Promise<ReadAnswer<Row>> => readScoped(this.#reads, tenantId, statement, prepared);
     try {
-      return await readScoped(this.#reads, tenantId, statement, prepared);
+      return await run().catch((error: unknown) => {
+        if (STALE_STATEMENT.has(sqlStateOf(error) ?? '')) return run();
+        throw error;
+      });
     } catch (error) {
-      if (!STALE_STATEMENT.has(sqlStateOf(error) ?? '')) throw safe(error);
+      throw error instanceof GatewayError ? error : toQueryFailedError(error);
     }
-    return readScoped(this.#reads, tenantId, statement, prepared).catch((error: unknown) => {
-      throw safe(error);
-    });
   }
 
   /** Closes every connection at once; statements under way fail as if the server had gone away. */
@@ -113,9 +114,4 @@ export class DatabaseNode {
   query<Row extends SqlRow = SqlRow>(sql: string, params?: readonly unknown[]): Promise<Row[]> {
     return this.#pool.query<Row>(sql, params);
   }
-}
-
-/** The gateway's own errors as they are; the server's without what they quote. */
-function safe(error: unknown): Error {
-  return error instanceof GatewayError ? error : toQueryFailedError(error);
 }

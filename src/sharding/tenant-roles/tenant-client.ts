@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import pg from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
+import { clientSettings } from '../connections/client-settings.js';
 import type { TenantConnectionOptions } from './tenant-connection-options.js';
 
 /**
@@ -52,13 +53,8 @@ export class TenantClient extends pg.Client {
       ...parseIntoClientConfig(login.nodeUrl),
       user: login.role,
       password: login.password,
-      application_name: 'shardgate',
-      statement_timeout: options.statementTimeoutMs,
-      idle_in_transaction_session_timeout: options.statementTimeoutMs * 2,
-      // A server that hangs never sends its own timeout, so the client gives up somewhat later by itself.
-      query_timeout: options.statementTimeoutMs + 5_000,
+      ...clientSettings(options),
       connectionTimeoutMillis: options.connectTimeoutMs,
-      keepAlive: true,
       pipeline: true,
       stream: () => socket,
     });

@@ -2,6 +2,7 @@ import { GatewayError, PoolExhaustedError } from '../../common/gateway-error.js'
 import type { Log } from '../../common/log.js';
 import type { SqlExecutor } from '../../common/sql-executor.js';
 import type { ConnectionSource, PooledConnection, PoolUse } from '../connections/connection-pool.js';
+import { nodeGivenUp } from '../connections/client-settings.js';
 import { nextTurn } from './fair-turn.js';
 import { TenantClient } from './tenant-client.js';
 import type { TenantConnectionOptions } from './tenant-connection-options.js';
@@ -11,8 +12,6 @@ import { TenantLogins, type TenantNode } from './tenant-logins.js';
 /** A full queue refuses at once: whoever would come last could only time out. */
 const WAITING_PER_TENANT_MAX = 1_000;
 
-/** What callers fail with whose node was given up; told apart as a failure of the connection. */
-const CUT = 'Connection terminated because its server does not answer';
 const ENDED = 'Connection terminated because the gateway is closing';
 
 interface Waiter {
@@ -115,7 +114,7 @@ export class TenantConnections {
 
   /** Gives up on the node: all connections are closed at once, and whatever waits fails. The next caller connects anew. */
   cut(): void {
-    const reason = new Error(CUT);
+    const reason = nodeGivenUp();
     this.#refuseAll(reason);
     this.#logins.cut(reason);
   }
