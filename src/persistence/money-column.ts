@@ -1,6 +1,7 @@
 import { Decimal } from 'decimal.js';
 import type { ColumnOptions } from 'typeorm';
 import { ValidationError } from '../common/gateway-error.js';
+import { decimalOf } from './decimal-text.js';
 
 /** Integer and fraction digits that an amount can have in the database: NUMERIC(20,4). */
 const MONEY_PRECISION = 20;
@@ -8,7 +9,7 @@ export const MONEY_SCALE = 4;
 
 /** NUMERIC arrives as a string and leaves as one: no binary float touches an amount. */
 const decimalTransformer = {
-  from: (value: string | null): Decimal | null => (value === null ? null : new Decimal(value)),
+  from: (value: string | null): Decimal | null => (value === null ? null : decimalOf(value)),
   to: (value: unknown): unknown => {
     if (typeof value === 'number') {
       throw new ValidationError([

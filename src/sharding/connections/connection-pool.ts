@@ -6,6 +6,7 @@ import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
 import { clientSettings, nodeGivenUp } from './client-settings.js';
 import { isConnectionFailure } from './failure.js';
 import type { PoolOptions } from './pool-options.js';
+import { readRowsHere } from './row-messages.js';
 
 /** What pg-pool says when nobody gave a connection back in time; it has no code for it. */
 const ACQUIRE_TIMED_OUT = 'timeout exceeded when trying to connect';
@@ -69,6 +70,7 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
       Client: class extends pg.Client {
         constructor(config?: pg.ClientConfig) {
           super({ ...config, pipeline: true, connectionTimeoutMillis: connectTimeoutMs, stream: openSocket });
+          readRowsHere(this.connection);
         }
       },
     });
