@@ -40,7 +40,7 @@ interface Gathering<Row = unknown> {
  * one statement; who asks alone waits for nobody. No two callers get the same object.
  */
 export class PointReads {
-  readonly #gatherings = new Map<string, Gathering>();
+  #gatherings = new Map<string, Gathering>();
   #latest: Gathering | undefined;
   /** Connections that are opened meanwhile must not carry the scope of whoever happened to ask. */
   readonly #outsideOfScopes = AsyncLocalStorage.snapshot();
@@ -109,8 +109,9 @@ export class PointReads {
   #sendAll(): void {
     this.#isScheduled = false;
     this.#latest = undefined;
-    const gatherings = [...this.#gatherings.values()];
-    this.#gatherings.clear();
+    const gatherings = this.#gatherings.values();
+    // Not cleared: V8 links a map's table to its next one, and an old one would keep every later answer alive.
+    this.#gatherings = new Map();
     for (const gathering of gatherings) void this.#send(gathering);
   }
 }

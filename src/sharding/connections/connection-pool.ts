@@ -155,7 +155,12 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
     await this.#pool.end();
   }
 
-  async #connect(): Promise<PooledConnection> {
+  #connect(): Promise<PooledConnection> {
+    // Nobody waits while one is idle, so there is nobody to tell of a cut.
+    return this.#pool.idleCount > 0 ? this.#pool.connect() : this.#connectUnlessCut();
+  }
+
+  async #connectUnlessCut(): Promise<PooledConnection> {
     const connecting = this.#pool.connect();
     let giveUp: (reason: Error) => void = ignore;
     const cut = new Promise<never>((_, reject) => {

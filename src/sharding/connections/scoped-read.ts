@@ -9,6 +9,12 @@ export interface ReadAnswer<Row> {
   readonly read: RowReader<Row>;
 }
 
+/** Who waits for a read. */
+interface Waiter<Row> {
+  readonly resolve: (answer: ReadAnswer<Row>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** What policies read; transaction-local, so it is gone with the read. */
 const SCOPE = { name: 'shardgate_scope', text: `SELECT set_config('shardgate.tenant_id', $1, true)` };
 
@@ -34,11 +40,12 @@ const keptStatements = new WeakMap<pg.Connection, Map<string, RowReader<unknown>
  */
 class ScopedRead<Row> extends pg.Query {
   /** Set by the driver as well, which wraps it to time the query out. */
-  callback: ((error: Error | null, answer?: ReadAnswer<Row>) => void) | undefined;
+  callback: (error: Error | null, answer?: ReadAnswer<Row>) => void;
   readonly #tenantId: string;
   readonly #statement: PreparedStatement<Row>;
   readonly #params: readonly (string | Buffer | null)[];
-  readonly #rows: RawRow[] = [];
+  #rows: RawRow[] = [];
+  #waiter: Waiter<Row> | undefined;
   #kept: Map<string, RowReader<unknown> | undefined> | undefined;
   #reader: RowReader<Row> | undefined;
   readonly #scope: typeof SCOPE;
@@ -48,14 +55,17 @@ class ScopedRead<Row> extends pg.Query {
     tenantId: string,
     statement: PreparedStatement<Row>,
     params: readonly (string | Buffer | null)[],
-    done: (error: Error | null, answer?: ReadAnswer<Row>) => void,
+    waiter: Waiter<Row>,
   ) {
     super({ text: statement.text });
     this.#tenantId = tenantId;
     this.#statement = statement;
     this.#scope = statement.hasOnePlan ? ONE_PLAN_SCOPE : SCOPE;
     this.#params = params;
-    this.callback = done;
+    this.#waiter = waiter;
+    this.callback = (error, answer) => {
+      this.#settle(error, answer);
+    };
     this.submit = (connection) => {
       this.#submit(connection);
     };
@@ -79,12 +89,24 @@ class ScopedRead<Row> extends pg.Query {
     // Which of the two the server has parsed is unknown now: each is closed and parsed anew next time.
     this.#kept?.delete(this.#scope.name);
     this.#kept?.delete(this.#statement.name);
-    this.callback?.(error);
+    this.callback(error);
   }
 
   handleReadyForQuery(): void {
-    if (this.#reader === undefined) this.callback?.(new Error('The statement gives no rows.'));
-    else this.callback?.(null, { rows: this.#rows, read: this.#reader });
+    if (this.#reader === undefined) this.callback(new Error('The statement gives no rows.'));
+    else this.callback(null, { rows: this.#rows, read: this.#reader });
+  }
+
+  /**
+   * Tells who waits, and lets go of it and of the rows: V8 takes to making queries where only a full
+   * collection looks for garbage, and whatever a dead one still leads to is kept, and copied, until then.
+   */
+  #settle(error: Error | null, answer: ReadAnswer<Row> | undefined): void {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    this.#rows = [];
+    if (answer === undefined) waiter?.reject(error ?? new Error('The read was not answered.'));
+    else waiter?.resolve(answer);
   }
 
   #submit(connection: pg.Connection): void {
@@ -120,11 +142,7 @@ export async function readScoped<Row>(
   let broken = false;
   try {
     return await new Promise((resolve, reject) => {
-      const read = new ScopedRead(tenantId, statement, params, (error, answer) => {
-        if (answer === undefined) reject(error ?? new Error('The read was not answered.'));
-        else resolve(answer);
-      });
-      connection.query(read);
+      connection.query(new ScopedRead(tenantId, statement, params, { resolve, reject }));
     });
   } catch (error) {
     broken = isConnectionFailure(error);
