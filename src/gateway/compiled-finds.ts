@@ -98,15 +98,16 @@ export class CompiledFinds {
   #run<T extends ObjectLiteral>(
     call: ShardCall,
     compiled: Compiled<T>,
-    { text, params }: CompiledSelect,
+    select: CompiledSelect,
     options: ReadOptions,
   ): Promise<T[]> {
-    const statement = statementOf(compiled, text);
+    const statement = statementOf(compiled, select);
+    const { params, known } = select;
     return this.#access.readOn(
       call,
       async (node, { tenantId }) => {
         const { rows, read } = await node.read(tenantId, statement, params);
-        return rows.map(read);
+        return rows.map((fields) => read(fields, known));
       },
       options,
     );
@@ -129,19 +130,19 @@ export class CompiledFinds {
 
 function statementOf<T extends ObjectLiteral>(
   { entity, statements }: Compiled<T>,
-  text: string,
+  { text, knownColumns }: CompiledSelect,
 ): PreparedStatement<T> {
   const known = statements.get(text);
   if (known !== undefined) return known;
-  const statement = new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers));
+  const statement = new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers, knownColumns));
   statements.set(text, statement);
   return statement;
 }
 
 function byIdsOf<T extends ObjectLiteral>(entity: CompiledEntity<T>): ByIdsStatement<T> | undefined {
   if (entity.byIds === undefined) return undefined;
-  const { text, ...places } = entity.byIds;
-  const prepared = new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers), {
+  const { text, knownColumns, ...places } = entity.byIds;
+  const prepared = new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers, knownColumns), {
     hasOnePlan: true,
   });
   return { prepared, ...places };

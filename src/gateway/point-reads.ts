@@ -1,8 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DatabaseNode } from '../sharding/connections/database-node.js';
-import type { PreparedStatement, RawRow, RowReader } from '../sharding/connections/prepared-statement.js';
+import type { PreparedStatement, RawRow } from '../sharding/connections/prepared-statement.js';
 
-/** A statement that takes `[tenantId, ids[]]` and gives the rows of these ids, in any order. */
+/**
+ * A statement that takes `[tenantId, ids[]]` and gives the rows of these ids, in any order. Its reader knows
+ * the tenant.
+ */
 export interface ByIdsStatement<Row> {
   readonly prepared: PreparedStatement<Row>;
   /** Where in the select list the id stands. */
@@ -120,11 +123,13 @@ export class PointReads {
 async function lookUp<Row>({ node, tenantId, statement, waiters }: Gathering<Row>): Promise<void> {
   try {
     const { rows, read } = await node.read(tenantId, statement.prepared, [tenantId, [...waiters.keys()]]);
+    const known = [tenantId];
+    const make = (fields: RawRow): Row => read(fields, known);
     for (const fields of rows) {
       const id = fields[statement.idIndex] ?? '';
       const userId = fields[statement.userIdIndex];
       for (let waiter = waiters.get(id); waiter !== undefined; waiter = waiter.before) {
-        if (waiter.userId === undefined || waiter.userId === userId) answer(waiter, read, fields);
+        if (waiter.userId === undefined || waiter.userId === userId) answer(waiter, make, fields);
         else waiter.resolve(null);
       }
       waiters.delete(id);
@@ -143,10 +148,10 @@ function* waitersIn<Row>(waiters: ReadonlyMap<string, Waiter<Row>>): Generator<W
 }
 
 /** A row that cannot be read fails those who asked for it, not their neighbours. */
-function answer<Row>({ resolve, reject }: Waiter<Row>, read: RowReader<Row>, fields: RawRow): void {
+function answer<Row>({ resolve, reject }: Waiter<Row>, make: (fields: RawRow) => Row, fields: RawRow): void {
   let row: Row;
   try {
-    row = read(fields);
+    row = make(fields);
   } catch (error) {
     reject(error);
     return;

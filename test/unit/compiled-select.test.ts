@@ -138,7 +138,27 @@ describe('a compiled select', () => {
         ' where ("tenant_id" = $1 and "is_paid" = $2 and "id" = any($3)) and "deleted_at" is null' +
         ' order by "id" desc limit 20 offset $4',
       params: ['acme', false, ['a', 'b'], 5],
+      knownColumns: [],
+      known: [],
     });
+  });
+
+  it('does not ask for what the conditions say of every row', () => {
+    const id = '0192d3a4-5b6c-7abc-8def-0123456789ab';
+    const select = invoices.select({ where: { tenantId, id, paid: true } });
+    expect(select?.text).toBe(
+      'select "user_id", "bucket", "is_paid", "deleted_at" from "billing"."invoices"' +
+        ' where ("tenant_id" = $1 and "id" = $2 and "is_paid" = $3) and "deleted_at" is null',
+    );
+    expect(select?.known).toEqual([tenantId, id]);
+    expect(select?.knownColumns.map(({ propertyName }) => propertyName)).toEqual(['tenantId', 'id']);
+  });
+
+  it.each([
+    ['an id in capitals, which the server writes otherwise', '0192D3A4-5B6C-7ABC-8DEF-0123456789AB'],
+    ['a list, even of one', In(['0192d3a4-5b6c-7abc-8def-0123456789ab'])],
+  ])('asks for %s', (_, id) => {
+    expect(invoices.select({ where: { tenantId, id } })?.text).toMatch(/^select "id", "user_id"/);
   });
 
   it('has the same text for the same shape, whatever the values and the length of a list', () => {
@@ -251,7 +271,7 @@ describe('a row reader', () => {
         id: { type: 'uuid', primary: true }, at: { type: 'timestamptz', nullable: true } } });
       class Metadata extends DataSource { async initialize() { await this.buildMetadatas(); return this; } }
       const source = await new Metadata({ type: 'postgres', driver: pg, entities: [notes] }).initialize();
-      const note = compileRowReader(source.getMetadata(Note), [String, String])(['a', null]);
+      const note = compileRowReader(source.getMetadata(Note), [String, String])(['a', null], []);
       console.log(note instanceof Note, JSON.stringify(note));
       try { new Function(''); } catch (error) { console.log(error.name); }`;
     const { stdout } = await promisify(execFile)(process.execPath, [

@@ -1,10 +1,12 @@
 import type { EntityMetadata, FindManyOptions, FindOptionsWhere, ObjectLiteral } from 'typeorm';
+import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { BoundValues } from './bound-values.js';
 import { isCompilable } from './compilable.js';
+import { FixableColumns } from './fixed-columns.js';
 import { rowLimit } from './row-limit.js';
 import { keysetCondition, orderClause, pageOrderClause, type PageOrdering } from './order-clause.js';
 import { findColumn, propertyTreeOf, type PropertyTree } from './property-tree.js';
-import { compileRowReader, readColumnsOf, type RowReader, type TextParser } from './row-reader.js';
+import { compileRowReader, selectedColumns, type RowReader, type TextParser } from './row-reader.js';
 import { whereCondition } from './where-clause.js';
 
 /** A SELECT whose text is the same for the same shape of options, so that it can be a prepared statement. */
@@ -12,11 +14,17 @@ export interface CompiledSelect {
   readonly text: string;
   /** For `$1`, `$2`, …: what TypeORM would give to the driver. */
   readonly params: readonly unknown[];
+  /** Columns that the conditions fix to one value; they are not selected. The same for the same text. */
+  readonly knownColumns: readonly ColumnMetadata[];
+  /** The values of these, for the row reader. */
+  readonly known: readonly string[];
 }
 
 /** The statement for rows by id, and where in its rows the id and the user stand. */
 export interface ByIds {
   readonly text: string;
+  /** Columns whose values are the same for all rows: the tenant. */
+  readonly knownColumns: readonly ColumnMetadata[];
   readonly idIndex: number;
   readonly userIdIndex: number;
 }
@@ -48,23 +56,24 @@ const compiledEntities = new WeakMap<EntityMetadata, CompiledEntity<ObjectLitera
 /**
  * Statements and row readers of one entity, compiled from TypeORM's metadata. Every answer equals TypeORM's
  * own, down to the classes of the values; where that is not certain, the answer is `undefined` and TypeORM has
- * to be asked. All its statements select the same columns in the same order, so one row reader per
- * connection's types does for all of them.
+ * to be asked. What the conditions say of every row, such as whose account it is about, is not asked of the
+ * server: it would be written, sent and read for each row again.
  */
 export class CompiledEntity<T extends ObjectLiteral> {
   readonly #metadata: EntityMetadata;
   readonly #properties: PropertyTree;
-  readonly #selectSql: string;
+  readonly #fixable: FixableColumns;
+  readonly #fromSql: string;
   readonly #notDeletedSql: string | undefined;
   readonly #byIds: ByIds | undefined;
 
   private constructor(metadata: EntityMetadata) {
     this.#metadata = metadata;
     this.#properties = propertyTreeOf(metadata);
+    this.#fixable = new FixableColumns(metadata);
     const { driver } = metadata.dataSource;
-    const columns = readColumnsOf(metadata).map((column) => driver.escape(column.databaseName));
     const table = metadata.tablePath.split('.').map((part) => driver.escape(part));
-    this.#selectSql = `select ${columns.join(', ')} from ${table.join('.')}`;
+    this.#fromSql = `from ${table.join('.')}`;
     const { deleteDateColumn } = metadata;
     this.#notDeletedSql = deleteDateColumn && `${driver.escape(deleteDateColumn.databaseName)} is null`;
     this.#byIds = this.#compileByIds();
@@ -102,7 +111,7 @@ export class CompiledEntity<T extends ObjectLiteral> {
     // TypeORM then sorts as the entity declares.
     if (order === '' && this.#metadata.orderBy !== undefined) return undefined;
     const conditions = this.#conditions([where], options.withDeleted === true);
-    return { text: `${this.#selectSql}${conditions}${order}${limit}`, params: values.list };
+    return this.#selectRows(options.where, `${conditions}${order}${limit}`, values);
   }
 
   /** What one shard is asked for a page of a list over shards; behind `after`, where that is given. */
@@ -117,10 +126,8 @@ export class CompiledEntity<T extends ObjectLiteral> {
     if (where === undefined || order === undefined || behind === undefined || limit === undefined) {
       return undefined;
     }
-    return {
-      text: `${this.#selectSql}${this.#conditions([where, behind], false)}${order}${limit}`,
-      params: values.list,
-    };
+    const conditions = this.#conditions([where, behind], false);
+    return this.#selectRows(page.where, `${conditions}${order}${limit}`, values);
   }
 
   /**
@@ -128,9 +135,26 @@ export class CompiledEntity<T extends ObjectLiteral> {
    * connection's types and kept.
    *
    * @param parsers for each selected column what the driver parses its text with; they never see null
+   * @param knownColumns of the statement
    */
-  rowReader(parsers: readonly TextParser[]): RowReader<T> {
-    return compileRowReader(this.#metadata, parsers) as RowReader<T>;
+  rowReader(parsers: readonly TextParser[], knownColumns: readonly ColumnMetadata[]): RowReader<T> {
+    return compileRowReader(this.#metadata, parsers, knownColumns) as RowReader<T>;
+  }
+
+  #selectRows(where: unknown, clauses: string, values: BoundValues): CompiledSelect {
+    const fixed = this.#fixable.fixedBy(where);
+    return {
+      text: `${this.#selectSql(fixed.columns)}${clauses}`,
+      params: values.list,
+      knownColumns: fixed.columns,
+      known: fixed.values,
+    };
+  }
+
+  #selectSql(known: readonly ColumnMetadata[]): string {
+    const { driver } = this.#metadata.dataSource;
+    const selected = selectedColumns(this.#metadata, known);
+    return `select ${selected.map(({ databaseName }) => driver.escape(databaseName)).join(', ')} ${this.#fromSql}`;
   }
 
   #conditions(given: readonly string[], withDeleted: boolean): string {
@@ -145,9 +169,11 @@ export class CompiledEntity<T extends ObjectLiteral> {
     if (tenant === undefined || id?.column.type !== 'uuid') return undefined;
     if (tenant.column.transformer !== undefined || id.column.transformer !== undefined) return undefined;
     const wanted = `${tenant.sql} = $1 and ${id.sql} = any($2::uuid[])`;
-    const paths = readColumnsOf(this.#metadata).map(({ propertyPath }) => propertyPath);
+    const knownColumns = [tenant.column];
+    const paths = selectedColumns(this.#metadata, knownColumns).map(({ propertyPath }) => propertyPath);
     return {
-      text: `${this.#selectSql}${this.#conditions([wanted], false)}`,
+      text: `${this.#selectSql(knownColumns)}${this.#conditions([wanted], false)}`,
+      knownColumns,
       idIndex: paths.indexOf('id'),
       userIdIndex: paths.indexOf('userId'),
     };

@@ -6,10 +6,19 @@ import { hydrationOf } from './column-kind.js';
 /** What the driver makes of a field's text, in PostgreSQL's text format; never undefined. */
 export type TextParser = (text: string) => unknown;
 
-/** Turns the text fields of one row, in the order of the statement's columns, into an entity. */
-export type RowReader<T> = (fields: readonly (string | null)[]) => T;
+/**
+ * Turns the text fields of one row, in the order of the statement's columns, into an entity.
+ *
+ * @param known values of the columns that are known to the reader, in its order
+ */
+export type RowReader<T> = (fields: readonly (string | null)[], known: readonly string[]) => T;
 
 type Hydration = (value: unknown) => unknown;
+
+/** Where the value of a column comes from: a field of the row, or what is known of every row. */
+type Source =
+  | { readonly kind: 'field'; readonly index: number; readonly parse: TextParser }
+  | { readonly kind: 'known'; readonly index: number };
 
 /** The columns that a read of the entity selects, in that order. */
 export function readColumnsOf(metadata: EntityMetadata): readonly ColumnMetadata[] {
@@ -19,36 +28,68 @@ export function readColumnsOf(metadata: EntityMetadata): readonly ColumnMetadata
   );
 }
 
-/** A reader of the entity's rows, as code made for this entity where the process allows that. */
+/** Those of them that a statement selects which knows the others. */
+export function selectedColumns(
+  metadata: EntityMetadata,
+  known: readonly ColumnMetadata[],
+): readonly ColumnMetadata[] {
+  return readColumnsOf(metadata).filter((column) => !known.includes(column));
+}
+
+/**
+ * A reader of the entity's rows, as code made for this entity where the process allows that.
+ *
+ * @param parsers of the fields, one for each column that is not known
+ * @param known columns that the statement does not select, whose values are given with each row
+ */
 export function compileRowReader(
   metadata: EntityMetadata,
   parsers: readonly TextParser[],
+  known: readonly ColumnMetadata[] = [],
 ): RowReader<unknown> {
-  const columns = readColumnsOf(metadata);
-  if (parsers.length !== columns.length) {
-    throw new TypeError(`${metadata.name} has ${columns.length} columns to read, not ${parsers.length}.`);
-  }
-  return generateReader(metadata, columns, parsers) ?? closureReader(metadata, columns, parsers);
+  return generateReader(metadata, parsers, known) ?? closureReader(metadata, parsers, known);
 }
 
 /** A reader without generated code, for processes that forbid it (`--disallow-code-generation-from-strings`). */
 export function closureReader(
   metadata: EntityMetadata,
-  columns: readonly ColumnMetadata[],
   parsers: readonly TextParser[],
+  known: readonly ColumnMetadata[] = [],
 ): RowReader<unknown> {
-  const steps = columns.map((column, index) => {
-    const [parse, hydrate] = [parsers[index] ?? String, hydrationOf(column)];
-    return (entity: object, text: string | null | undefined): void => {
-      const parsed = text === null || text === undefined ? null : parse(text);
-      column.setEntityValue(entity, hydrate === undefined ? parsed : hydrate(parsed));
+  const steps = sourcesOf(metadata, parsers, known).map(({ column, source }) => {
+    const hydrate = hydrationOf(column) ?? ((value: unknown): unknown => value);
+    return (entity: object, ...[fields, values]: Parameters<RowReader<unknown>>): void => {
+      if (source.kind === 'known') {
+        column.setEntityValue(entity, values[source.index]);
+        return;
+      }
+      const text = fields[source.index] ?? null;
+      column.setEntityValue(entity, hydrate(text === null ? null : source.parse(text)));
     };
   });
-  return (fields) => {
+  return (fields, values) => {
     const entity = metadata.create(undefined, { fromDeserializer: true }) as object;
-    for (const [index, step] of steps.entries()) step(entity, fields[index]);
+    for (const step of steps) step(entity, fields, values);
     return entity;
   };
+}
+
+/** The columns to set, in the order in which TypeORM sets them. */
+function sourcesOf(
+  metadata: EntityMetadata,
+  parsers: readonly TextParser[],
+  known: readonly ColumnMetadata[],
+): { readonly column: ColumnMetadata; readonly source: Source }[] {
+  const columns = readColumnsOf(metadata);
+  const selected = selectedColumns(metadata, known);
+  if (parsers.length !== selected.length) {
+    throw new TypeError(`${metadata.name} has ${selected.length} columns to read, not ${parsers.length}.`);
+  }
+  return columns.map((column) => {
+    if (known.includes(column)) return { column, source: { kind: 'known', index: known.indexOf(column) } };
+    const index = selected.indexOf(column);
+    return { column, source: { kind: 'field', index, parse: parsers[index] ?? String } };
+  });
 }
 
 /**
@@ -57,22 +98,26 @@ export function closureReader(
  */
 function generateReader(
   metadata: EntityMetadata,
-  columns: readonly ColumnMetadata[],
   parsers: readonly TextParser[],
+  known: readonly ColumnMetadata[],
 ): RowReader<unknown> | undefined {
-  const hydrations: (Hydration | undefined)[] = columns.map(hydrationOf);
+  const sources = sourcesOf(metadata, parsers, known);
+  const hydrations: (Hydration | undefined)[] = sources.map(({ column }) => hydrationOf(column));
   const embeddeds = metadata.allEmbeddeds;
   const code = [
     '"use strict";',
-    ...columns.map((_, index) => `const p${index} = parsers[${index}], h${index} = hydrations[${index}];`),
+    ...parsers.map((_, index) => `const p${index} = parsers[${index}];`),
+    ...hydrations.map((_, index) => `const h${index} = hydrations[${index}];`),
     ...embeddeds.map((_, index) => `const c${index} = creators[${index}];`),
-    'return (fields) => {',
+    'return (fields, known) => {',
     `const entity = ${creationCode(metadata)};`,
     'let value;',
-    ...columns.map((column, index) => {
-      const parsed = `value = fields[${index}]; if (value !== null) value = p${index}(value);`;
-      const hydrated = hydrations[index] === undefined ? '' : ` value = h${index}(value);`;
-      return `${parsed}${hydrated} ${targetCode(column, embeddeds)} = value;`;
+    ...sources.map(({ column, source }, place) => {
+      const target = targetCode(column, embeddeds);
+      if (source.kind === 'known') return `${target} = known[${source.index}];`;
+      const parsed = `value = fields[${source.index}]; if (value !== null) value = p${source.index}(value);`;
+      const hydrated = hydrations[place] === undefined ? '' : ` value = h${place}(value);`;
+      return `${parsed}${hydrated} ${target} = value;`;
     }),
     'return entity; };',
   ].join('\n');

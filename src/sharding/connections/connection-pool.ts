@@ -7,6 +7,7 @@ import { clientSettings, nodeGivenUp } from './client-settings.js';
 import { isConnectionFailure } from './failure.js';
 import type { PoolOptions } from './pool-options.js';
 import { readRowsHere } from './row-messages.js';
+import { WaitingLine } from './waiting-line.js';
 
 /** What pg-pool says when nobody gave a connection back in time; it has no code for it. */
 const ACQUIRE_TIMED_OUT = 'timeout exceeded when trying to connect';
@@ -51,18 +52,26 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
   readonly #pool: pg.Pool;
   readonly #expiresAt = new WeakMap<pg.PoolClient, number>();
   readonly #sockets = new Set<Socket>();
-  readonly #waiting = new Set<(reason: Error) => void>();
+  readonly #connecting = new Set<(reason: Error) => void>();
+  readonly #line: WaitingLine<PooledConnection>;
+  readonly #max: number;
+  /** Connections lent, and those that are being made to be lent. */
+  #lent = 0;
+  /** Lent connections that broke meanwhile. */
+  readonly #broken = new WeakSet<pg.PoolClient>();
 
   constructor(nodeId: string, url: string, options: PoolOptions, log: Log) {
     this.nodeId = nodeId;
     this.#options = options;
+    this.#max = options.size + options.overflow;
+    this.#line = new WaitingLine(options.acquireTimeoutMs, () => this.#exhausted());
     const { connectTimeoutMs } = options;
     const openSocket = (): Socket => this.#openSocket();
     this.#pool = new pg.Pool({
       connectionString: url,
       ...clientSettings(options),
       min: options.size,
-      max: options.size + options.overflow,
+      max: this.#max,
       idleTimeoutMillis: options.idleTimeoutMs,
       connectionTimeoutMillis: options.acquireTimeoutMs,
       // Without this a pool would keep a command-line program alive until its connections time out.
@@ -81,6 +90,8 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
     this.#pool.on('connect', (client) => {
       const ageMs = options.recycleMs * (1 - Math.random() / 10);
       this.#expiresAt.set(client, Date.now() + ageMs);
+      // A lent connection reports its own loss through the statement that fails, if one is under way.
+      client.on('error', () => this.#broken.add(client));
     });
   }
 
@@ -89,13 +100,13 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
     return {
       open: this.#pool.totalCount,
       idle: this.#pool.idleCount,
-      waiting: this.#pool.waitingCount,
+      waiting: this.#line.length,
     };
   }
 
   /** Connections lent or waited for: how busy the node is, seen from this process. */
   get inUse(): number {
-    return this.#pool.totalCount - this.#pool.idleCount + this.#pool.waitingCount;
+    return this.#lent + this.#line.length;
   }
 
   /**
@@ -103,25 +114,19 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
    *
    * @throws PoolExhaustedError when none becomes free within `acquireTimeoutMs`
    */
-  async acquire(): Promise<PooledConnection> {
-    try {
-      const connection = await this.#connect();
-      // A lent connection reports its own loss through the statement that fails; the event has no reader.
-      connection.on('error', ignore);
-      return connection;
-    } catch (error) {
-      if (error instanceof Error && error.message === ACQUIRE_TIMED_OUT) {
-        throw new PoolExhaustedError(this.nodeId, this.#options.acquireTimeoutMs);
-      }
-      throw error;
-    }
+  acquire(): Promise<PooledConnection> {
+    if (this.#lent >= this.#max) return this.#line.wait();
+    this.#lent += 1;
+    return this.#lend();
   }
 
   /** Takes a connection back. `broken` says that its state is unknown: it is closed, never lent again. */
   release(connection: PooledConnection, broken: boolean): void {
-    connection.off('error', ignore);
-    const expired = Date.now() >= (this.#expiresAt.get(connection) ?? 0);
-    connection.release(broken || expired);
+    const isSpent =
+      broken || this.#broken.has(connection) || Date.now() >= (this.#expiresAt.get(connection) ?? 0);
+    if (!isSpent && this.#line.serve(connection)) return;
+    connection.release(isSpent);
+    if (!this.#line.serveLater(() => this.#lend())) this.#lent -= 1;
   }
 
   /** Runs one statement outside of any tenant's scope: for polls and settings of the server, never for rows. */
@@ -144,29 +149,38 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
    * connection fails as if the server had gone away. The next caller connects anew.
    */
   cut(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const reject of waiting) reject(nodeGivenUp());
+    const connecting = [...this.#connecting];
+    this.#connecting.clear();
+    for (const reject of connecting) reject(nodeGivenUp());
+    this.#line.rejectAll(nodeGivenUp());
     for (const socket of this.#sockets) socket.destroy(nodeGivenUp());
   }
 
   /** Closes every connection as it comes back; resolves when all are closed. */
   async end(): Promise<void> {
+    this.#line.rejectAll(new Error(`The connections to ${this.nodeId} are being closed.`));
     await this.#pool.end();
   }
 
-  #connect(): Promise<PooledConnection> {
-    // Nobody waits while one is idle, so there is nobody to tell of a cut.
-    return this.#pool.idleCount > 0 ? this.#pool.connect() : this.#connectUnlessCut();
+  /** For a caller who is counted as lent to already. */
+  async #lend(): Promise<PooledConnection> {
+    try {
+      // Nobody waits for one that is idle, so there is nobody to tell of a cut.
+      return await (this.#pool.idleCount > 0 ? this.#pool.connect() : this.#connect());
+    } catch (error) {
+      if (!this.#line.serveLater(() => this.#lend())) this.#lent -= 1;
+      throw error instanceof Error && error.message === ACQUIRE_TIMED_OUT ? this.#exhausted() : error;
+    }
   }
 
-  async #connectUnlessCut(): Promise<PooledConnection> {
+  /** A new connection, unless the node is given up before it is there. */
+  async #connect(): Promise<PooledConnection> {
     const connecting = this.#pool.connect();
     let giveUp: (reason: Error) => void = ignore;
     const cut = new Promise<never>((_, reject) => {
       giveUp = reject;
     });
-    this.#waiting.add(giveUp);
+    this.#connecting.add(giveUp);
     try {
       return await Promise.race([connecting, cut]);
     } catch (error) {
@@ -176,8 +190,12 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
       }, ignore);
       throw error;
     } finally {
-      this.#waiting.delete(giveUp);
+      this.#connecting.delete(giveUp);
     }
+  }
+
+  #exhausted(): PoolExhaustedError {
+    return new PoolExhaustedError(this.nodeId, this.#options.acquireTimeoutMs);
   }
 
   #openSocket(): Socket {

@@ -7,8 +7,12 @@ export type TextParser = (text: string) => unknown;
 /** One row as the server sends it: the fields in the order of the select list, as text. */
 export type RawRow = readonly (string | null)[];
 
-/** Turns one row into what the caller wants. Each call makes a new object. */
-export type RowReader<Row> = (fields: RawRow) => Row;
+/**
+ * Turns one row into what the caller wants. Each call makes a new object.
+ *
+ * @param known what the caller knows of every row, and did not ask the server for
+ */
+export type RowReader<Row> = (fields: RawRow, known: readonly string[]) => Row;
 
 const TEXT_FORMAT = 'text';
 

@@ -26,10 +26,11 @@ export function readRowsHere(connection: pg.Connection): void {
   listening.attachListeners = (stream: Duplex) => {
     const others = new EventEmitter();
     attachDriver(others);
-    const messages = new WholeMessages();
+    const messages = new WholeMessages((bytes) => {
+      handOn(bytes, connection, others);
+    });
     stream.on('data', (chunk: Buffer) => {
-      const bytes = messages.with(chunk);
-      if (bytes !== undefined) handOn(bytes, connection, others);
+      messages.add(chunk);
     });
   };
 }
@@ -48,34 +49,60 @@ function handOn(bytes: Buffer, connection: pg.Connection, others: EventEmitter):
   if (othersStart < bytes.length) others.emit('data', bytes.subarray(othersStart));
 }
 
-/** Puts the chunks of a stream together to whole messages. */
+/** Finds the messages in a stream of chunks, whose bounds are anywhere. */
 class WholeMessages {
-  /** The beginning of a message, whose end has not come yet. */
-  #begun: Buffer[] = [];
-  #begunBytes = 0;
-  /** How many bytes there must be before there is anything new to find. */
-  #awaitedBytes = HEADER_BYTES;
+  readonly #handOn: (messages: Buffer) => void;
+  /** The parts of a message whose end has not come yet. */
+  #parts: Buffer[] = [];
+  #partsBytes = 0;
+  /** How many of its bytes are known to be needed: the header, which says the length, or all. */
+  #neededBytes = 0;
 
-  /** As many whole messages as there are now; undefined when there is none. */
-  with(chunk: Buffer): Buffer | undefined {
-    this.#begunBytes += chunk.length;
-    this.#begun.push(chunk);
-    // A large message comes in thousands of chunks; they are joined once, not with each.
-    if (this.#begunBytes < this.#awaitedBytes) return undefined;
-    const bytes = this.#begun.length === 1 ? chunk : Buffer.concat(this.#begun, this.#begunBytes);
-    let end = 0;
-    let next = 0;
-    while (next <= bytes.length) {
-      end = next;
-      next = bytes.length < end + HEADER_BYTES ? end + HEADER_BYTES : endOfMessage(bytes, end);
+  /** @param handOn is given whole messages, one or more */
+  constructor(handOn: (messages: Buffer) => void) {
+    this.#handOn = handOn;
+  }
+
+  add(chunk: Buffer): void {
+    let rest = chunk;
+    // Only the message that is cut in two is put together, and a long one once, not with every chunk of it.
+    while (this.#partsBytes > 0) {
+      const missing = this.#neededBytes - this.#partsBytes;
+      this.#keep(rest.subarray(0, missing));
+      if (rest.length < missing) return;
+      rest = rest.subarray(missing);
+      const message = Buffer.concat(this.#parts, this.#partsBytes);
+      this.#neededBytes = endOfMessage(message, 0);
+      if (this.#neededBytes > this.#partsBytes) {
+        this.#parts = [message];
+        continue;
+      }
+      this.#parts = [];
+      this.#partsBytes = 0;
+      this.#handOn(message);
     }
-    this.#begun = end === bytes.length ? [] : [bytes.subarray(end)];
-    this.#begunBytes = bytes.length - end;
-    this.#awaitedBytes = next - end;
-    return end === 0 ? undefined : bytes.subarray(0, end);
+    const end = endOfLastWhole(rest);
+    if (end > 0) this.#handOn(end === rest.length ? rest : rest.subarray(0, end));
+    if (end === rest.length) return;
+    this.#neededBytes = Math.max(HEADER_BYTES, endOfMessage(rest, end) - end);
+    this.#keep(rest.subarray(end));
+  }
+
+  #keep(part: Buffer): void {
+    this.#parts.push(part);
+    this.#partsBytes += part.length;
   }
 }
 
+/** Where the last message ends that is there to its end. */
+function endOfLastWhole(bytes: Buffer): number {
+  let end = 0;
+  for (let next = endOfMessage(bytes, 0); next <= bytes.length; next = endOfMessage(bytes, end)) end = next;
+  return end;
+}
+
+/** Where the message ends that begins here; behind everything while its header is not whole. */
 function endOfMessage(bytes: Buffer, start: number): number {
+  if (bytes.length < start + HEADER_BYTES) return start + HEADER_BYTES;
   return start + KIND_BYTES + bytes.readUInt32BE(start + KIND_BYTES);
 }
