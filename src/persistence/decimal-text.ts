@@ -21,6 +21,9 @@ export function decimalOf(text: string): Decimal {
   const point = text.indexOf('.');
   const wholeEnd = point === -1 ? text.length : point;
   if (wholeEnd === first) return new Decimal(text);
+  const sign = isNegative ? -1 : 1;
+  const isShort = wholeEnd - first <= WORD_DIGITS && text.length - wholeEnd <= WORD_DIGITS + 1;
+  if (isShort) return shortDecimal(text, sign, first, wholeEnd);
 
   const words: number[] = [];
   let exponent = 0;
@@ -37,9 +40,24 @@ export function decimalOf(text: string): Decimal {
   }
   while (words.at(-1) === 0) words.pop();
 
+  return decimalFrom(sign, exponent, words);
+}
+
+/** One word at most on each side of the point, as nearly all amounts are: no list grows for them. */
+function shortDecimal(text: string, sign: number, first: number, wholeEnd: number): Decimal {
+  const whole = wordAt(text, first, wholeEnd);
+  const fraction = text.length > wholeEnd ? wordAt(text, wholeEnd + 1, wholeEnd + 1 + WORD_DIGITS) : 0;
+  if (whole === undefined || fraction === undefined) return new Decimal(text);
+  if (whole === 0)
+    return decimalFrom(sign, digitsOf(fraction) - 1 - WORD_DIGITS, fraction === 0 ? [] : [fraction]);
+  return decimalFrom(sign, digitsOf(whole) - 1, fraction === 0 ? [whole] : [whole, fraction]);
+}
+
+/** @param words without zeros at either end; none for zero */
+function decimalFrom(sign: number, exponent: number, words: number[]): Decimal {
   const decimal = new Decimal(0);
   const parts: Parts = decimal;
-  parts.s = isNegative ? -1 : 1;
+  parts.s = sign;
   if (words.length > 0) {
     parts.e = exponent;
     parts.d = words;

@@ -3,8 +3,8 @@ import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import type { EmbeddedMetadata } from 'typeorm/metadata/EmbeddedMetadata.js';
 import { hydrationOf } from './column-kind.js';
 
-/** What the driver makes of a field's text, in PostgreSQL's text format; never undefined. */
-export type TextParser = (text: string) => unknown;
+/** What the driver makes of a field's text, in PostgreSQL's text format; none where it stays text. */
+export type TextParser = ((text: string) => unknown) | undefined;
 
 /**
  * Turns the text fields of one row, in the order of the statement's columns, into an entity.
@@ -64,7 +64,8 @@ export function closureReader(
         return;
       }
       const text = fields[source.index] ?? null;
-      column.setEntityValue(entity, hydrate(text === null ? null : source.parse(text)));
+      const parsed = text === null || source.parse === undefined ? text : source.parse(text);
+      column.setEntityValue(entity, hydrate(parsed));
     };
   });
   return (fields, values) => {
@@ -88,7 +89,7 @@ function sourcesOf(
   return columns.map((column) => {
     if (known.includes(column)) return { column, source: { kind: 'known', index: known.indexOf(column) } };
     const index = selected.indexOf(column);
-    return { column, source: { kind: 'field', index, parse: parsers[index] ?? String } };
+    return { column, source: { kind: 'field', index, parse: parsers[index] } };
   });
 }
 
@@ -115,7 +116,9 @@ function generateReader(
     ...sources.map(({ column, source }, place) => {
       const target = targetCode(column, embeddeds);
       if (source.kind === 'known') return `${target} = known[${source.index}];`;
-      const parsed = `value = fields[${source.index}]; if (value !== null) value = p${source.index}(value);`;
+      const text = `value = fields[${source.index}];`;
+      const parsed =
+        source.parse === undefined ? text : `${text} if (value !== null) value = p${source.index}(value);`;
       const hydrated = hydrations[place] === undefined ? '' : ` value = h${place}(value);`;
       return `${parsed}${hydrated} ${target} = value;`;
     }),

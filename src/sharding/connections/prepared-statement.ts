@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { parseInstant } from './instant-text.js';
 
-/** Turns the text of one field into its value, as the driver does for the column's type. */
-export type TextParser = (text: string) => unknown;
+/** Turns the text of one field into its value, as the driver does for the column's type; none: text it is. */
+export type TextParser = ((text: string) => unknown) | undefined;
 
 /** One row as the server sends it: the fields in the order of the select list, as text. */
 export type RawRow = readonly (string | null)[];
@@ -18,6 +18,9 @@ const TEXT_FORMAT = 'text';
 
 /** OID of `timestamptz`. */
 const TIMESTAMPTZ: number = pg.types.builtins.TIMESTAMPTZ;
+
+/** OID of no type. */
+const UNKNOWN_TYPE = 0;
 
 /** The driver's, for any type; its published types know the built-in ones alone. */
 const driversParserOf: (typeId: number, format: typeof TEXT_FORMAT) => unknown = pg.types.getTypeParser;
@@ -67,5 +70,7 @@ export class PreparedStatement<Row> {
 
 function parserOf(typeId: number): TextParser {
   if (typeId === TIMESTAMPTZ) return parseInstant;
-  return driversParserOf(typeId, TEXT_FORMAT) as TextParser;
+  const parser = driversParserOf(typeId, TEXT_FORMAT);
+  // What the driver knows nothing of stays the text that it is, through a function that says so.
+  return parser === driversParserOf(UNKNOWN_TYPE, TEXT_FORMAT) ? undefined : (parser as TextParser);
 }

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type pg from 'pg';
+import type { RawRow } from './prepared-statement.js';
 import { readFields } from './row-fields.js';
 
 /** A message of the server: one byte that says its kind, then its length, which counts itself. */
@@ -10,6 +11,9 @@ const HEADER_BYTES = KIND_BYTES + LENGTH_BYTES;
 
 /** The kind of a message that is a row. */
 const DATA_ROW = 'D'.charCodeAt(0);
+
+/** Who takes the rows of a connection past the driver. */
+const takers = new WeakMap<pg.Connection, (row: RawRow) => void>();
 
 /** What the driver's connection does once it has its stream; its published types leave it out. */
 interface Listening {
@@ -35,15 +39,30 @@ export function readRowsHere(connection: pg.Connection): void {
   };
 }
 
-/** Rows to the connection, runs of other messages to the driver, in their order. */
+/**
+ * Has the rows of a connection go past the driver, to one who knows that they are his, until told otherwise.
+ * The driver looks up for each row whose it is.
+ */
+export function takeRows(connection: pg.Connection, take: ((row: RawRow) => void) | undefined): void {
+  if (take === undefined) takers.delete(connection);
+  else takers.set(connection, take);
+}
+
+/** Rows to whom they belong, runs of other messages to the driver, in their order. */
 function handOn(bytes: Buffer, connection: pg.Connection, others: EventEmitter): void {
+  let take = takers.get(connection);
   let othersStart = 0;
   let next: number;
   for (let start = 0; start < bytes.length; start = next) {
     next = endOfMessage(bytes, start);
     if (bytes[start] !== DATA_ROW) continue;
-    if (othersStart < start) others.emit('data', bytes.subarray(othersStart, start));
-    connection.emit('dataRow', { name: 'dataRow', fields: readFields(bytes, start + HEADER_BYTES, next) });
+    if (othersStart < start) {
+      others.emit('data', bytes.subarray(othersStart, start));
+      take = takers.get(connection);
+    }
+    const fields = readFields(bytes, start + HEADER_BYTES, next);
+    if (take === undefined) connection.emit('dataRow', { name: 'dataRow', fields });
+    else take(fields);
     othersStart = next;
   }
   if (othersStart < bytes.length) others.emit('data', bytes.subarray(othersStart));

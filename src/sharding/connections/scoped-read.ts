@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { ConnectionSource } from './connection-pool.js';
 import { isConnectionFailure } from './failure.js';
 import type { PreparedStatement, RawRow, RowReader } from './prepared-statement.js';
+import { takeRows } from './row-messages.js';
 
 /** The rows of a prepared read, still as text, and what makes values of them. */
 export interface ReadAnswer<Row> {
@@ -49,7 +50,6 @@ class ScopedRead<Row> extends pg.Query {
   #kept: Map<string, RowReader<unknown> | undefined> | undefined;
   #reader: RowReader<Row> | undefined;
   readonly #scope: typeof SCOPE;
-  #inScope = false;
 
   constructor(
     tenantId: string,
@@ -76,23 +76,25 @@ class ScopedRead<Row> extends pg.Query {
     this.#kept?.set(this.#statement.name, this.#reader);
   }
 
-  handleDataRow({ fields }: { readonly fields: RawRow }): void {
-    // The first row is what set_config answers.
-    if (this.#inScope) this.#rows.push(fields);
+  handleDataRow(): void {
+    // The one that set_config answers; the rows of the statement go past the driver.
   }
 
-  handleCommandComplete(): void {
-    this.#inScope = true;
+  handleCommandComplete(_: unknown, connection: pg.Connection): void {
+    const rows = this.#rows;
+    takeRows(connection, (row) => rows.push(row));
   }
 
-  handleError(error: Error): void {
+  handleError(error: Error, connection: pg.Connection): void {
+    takeRows(connection, undefined);
     // Which of the two the server has parsed is unknown now: each is closed and parsed anew next time.
     this.#kept?.delete(this.#scope.name);
     this.#kept?.delete(this.#statement.name);
     this.callback(error);
   }
 
-  handleReadyForQuery(): void {
+  handleReadyForQuery(connection: pg.Connection): void {
+    takeRows(connection, undefined);
     if (this.#reader === undefined) this.callback(new Error('The statement gives no rows.'));
     else this.callback(null, { rows: this.#rows, read: this.#reader });
   }
