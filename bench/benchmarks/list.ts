@@ -12,8 +12,12 @@ const SHARD = 's0';
 /** Transactions per call. */
 const LIMIT = 50;
 
+/**
+ * A lone caller mostly waits for the server and the wire, which are the same for all: they alone are about a
+ * quarter of TypeORM's time, so there is no goal against it.
+ */
 const GOALS: readonly ReadGoal[] = [
-  { callers: 1, pg: 1, typeorm: 3 },
+  { callers: 1, pg: 1 },
   { callers: 32, pg: 1, typeorm: 3 },
 ];
 

@@ -78,6 +78,60 @@ describe('ConnectionPool', () => {
     expect(await pidOf(pool)).not.toBe(first);
   });
 
+  it('hands a connection to who waits longest, and opens none for that', async () => {
+    const pool = poolWith({ overflow: 0, acquireTimeoutMs: 10_000 });
+    const connection = await pool.acquire();
+    const waiting = [pool.acquire(), pool.acquire()];
+    expect(pool.inUse).toBe(3);
+    pool.release(connection, false);
+    const second = await waiting[0];
+    expect(second).toBe(connection);
+    pool.release(connection, false);
+    expect(await waiting[1]).toBe(connection);
+    pool.release(connection, false);
+    expect([pool.inUse, pool.use]).toEqual([0, { open: 1, idle: 1, waiting: 0 }]);
+  });
+
+  it('gives who waits a new connection when the one that comes back is broken, known or not', async () => {
+    const pool = poolWith({ overflow: 0, acquireTimeoutMs: 10_000 });
+    const connection = await pool.acquire();
+    const waiting = [pool.acquire(), pool.acquire()];
+    pool.release(connection, true);
+    const second = (await waiting[0])!;
+    expect(second).not.toBe(connection);
+    const { rows } = await second.query<{ pid: number }>(BACKEND_PID);
+    const closed = new Promise((resolve) => second.once('end', resolve));
+    await runAsAdmin(adminUrl, `SELECT pg_terminate_backend(${String(rows[0]?.pid)})`);
+    await closed;
+    pool.release(second, false);
+    const third = (await waiting[1])!;
+    expect((await third.query(BACKEND_PID)).rows).toHaveLength(1);
+    pool.release(third, false);
+    expect(pool.inUse).toBe(0);
+  });
+
+  it('goes on after connections could not be opened', async () => {
+    const nobody = new URL(url);
+    nobody.username = 'nobody_at_all';
+    const pool = new ConnectionPool('s0', nobody.href, { ...POOL, overflow: 0 }, SILENT_LOG);
+    pools.push(pool);
+    const refused = await Promise.allSettled(Array.from({ length: 5 }, () => pool.acquire()));
+    expect(refused.map(({ status }) => status)).toEqual(Array(5).fill('rejected'));
+    expect(pool.inUse).toBe(0);
+  });
+
+  it('tells who waits that it is being closed', async () => {
+    const pool = poolWith({ overflow: 0, acquireTimeoutMs: 10_000 });
+    const connection = await pool.acquire();
+    const refused = expect(pool.acquire()).rejects.toThrow('are being closed');
+    const ended = pool.end();
+    pools.splice(0);
+    await refused;
+    pool.release(connection, false);
+    await ended;
+    expect(pool.use.open).toBe(0);
+  });
+
   it('replaces a connection that has outlived its time', async () => {
     const pool = poolWith({ overflow: 0, recycleMs: 20 });
     const first = await pidOf(pool);
