@@ -3,6 +3,7 @@ import type { EntityMetadata, FindManyOptions, ObjectLiteral } from 'typeorm';
 import { ConfigurationError } from '../common/gateway-error.js';
 import {
   CompiledEntity,
+  type ByIds,
   type CompiledPage,
   type CompiledSelect,
 } from '../persistence/compiled/compiled-entity.js';
@@ -10,7 +11,7 @@ import type { ShardedEntity } from '../persistence/sharded-entity.js';
 import type { NodeDataSource } from '../sharding/connections/node-data-source.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import { PreparedStatement } from '../sharding/connections/prepared-statement.js';
-import { PointReads, type ByIdsStatement } from './point-reads.js';
+import { PointReads, type ByIdStatements } from './point-reads.js';
 import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 
@@ -19,7 +20,7 @@ const STATEMENTS_MAX = 100;
 
 interface Compiled<T extends ObjectLiteral> {
   readonly entity: CompiledEntity<T>;
-  readonly byIds: ByIdsStatement<T> | undefined;
+  readonly byIds: ByIdStatements<T> | undefined;
   readonly statements: LRUCache<string, PreparedStatement<T>>;
 }
 
@@ -139,11 +140,17 @@ function statementOf<T extends ObjectLiteral>(
   return statement;
 }
 
-function byIdsOf<T extends ObjectLiteral>(entity: CompiledEntity<T>): ByIdsStatement<T> | undefined {
+function byIdsOf<T extends ObjectLiteral>(entity: CompiledEntity<T>): ByIdStatements<T> | undefined {
   if (entity.byIds === undefined) return undefined;
-  const { text, knownColumns, ...places } = entity.byIds;
-  const prepared = new PreparedStatement<T>(text, (parsers) => entity.rowReader(parsers, knownColumns), {
-    hasOnePlan: true,
-  });
-  return { prepared, ...places };
+  const { one, several } = entity.byIds;
+  const prepare = ({ text, knownColumns }: ByIds, hasOnePlan: boolean): PreparedStatement<T> =>
+    new PreparedStatement(text, (parsers) => entity.rowReader(parsers, knownColumns), { hasOnePlan });
+  return {
+    one: { prepared: prepare(one, false), userIdIndex: one.userIdIndex },
+    several: {
+      prepared: prepare(several, true),
+      idIndex: several.idIndex,
+      userIdIndex: several.userIdIndex,
+    },
+  };
 }

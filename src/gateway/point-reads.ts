@@ -1,17 +1,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DatabaseNode } from '../sharding/connections/database-node.js';
-import type { PreparedStatement, RawRow } from '../sharding/connections/prepared-statement.js';
+import type { PreparedStatement } from '../sharding/connections/prepared-statement.js';
 
-/**
- * A statement that takes `[tenantId, ids[]]` and gives the rows of these ids, in any order. Its reader knows
- * the tenant.
- */
-export interface ByIdsStatement<Row> {
-  readonly prepared: PreparedStatement<Row>;
-  /** Where in the select list the id stands. */
-  readonly idIndex: number;
-  /** Where the user stands whose row it is. */
-  readonly userIdIndex: number;
+/** The rows of one entity by their ids. */
+export interface ByIdStatements<Row> {
+  /** Takes `[tenantId, id]` and gives the row; its reader knows both. */
+  readonly one: {
+    readonly prepared: PreparedStatement<Row>;
+    /** Where in the select list the user stands whose row it is. */
+    readonly userIdIndex: number;
+  };
+  /** Takes `[tenantId, ids[]]` and gives the rows of these ids, in any order; its reader knows the tenant. */
+  readonly several: {
+    readonly prepared: PreparedStatement<Row>;
+    /** Where in the select list the id stands. */
+    readonly idIndex: number;
+    readonly userIdIndex: number;
+  };
 }
 
 /**
@@ -33,7 +38,7 @@ interface Gathering<Row = unknown> {
   readonly key: string;
   readonly node: DatabaseNode;
   readonly tenantId: string;
-  readonly statement: ByIdsStatement<Row>;
+  readonly statements: ByIdStatements<Row>;
   /** Per id who asked last. */
   readonly waiters: Map<string, Waiter<Row>>;
 }
@@ -58,12 +63,12 @@ export class PointReads {
   find<Row>(
     node: DatabaseNode,
     tenantId: string,
-    statement: ByIdsStatement<Row>,
+    statements: ByIdStatements<Row>,
     id: string,
     userId: string | undefined,
   ): Promise<Row | null> {
     return new Promise((resolve, reject) => {
-      const gathering = this.#gathering(node, tenantId, statement);
+      const gathering = this.#gathering(node, tenantId, statements);
       const { waiters } = gathering;
       waiters.set(id, { userId, resolve, reject, before: waiters.get(id) });
       if (waiters.size < GATHERED_IDS_MAX) return;
@@ -73,16 +78,16 @@ export class PointReads {
     });
   }
 
-  #gathering<Row>(node: DatabaseNode, tenantId: string, statement: ByIdsStatement<Row>): Gathering<Row> {
+  #gathering<Row>(node: DatabaseNode, tenantId: string, statements: ByIdStatements<Row>): Gathering<Row> {
     const latest = this.#latest;
-    // Mostly it is the one that was asked for just before; of the same statement, it is of the same rows.
-    if (latest?.node === node && latest.tenantId === tenantId && latest.statement === statement) {
+    // Mostly it is the one that was asked for just before; of the same statements, it is of the same rows.
+    if (latest?.node === node && latest.tenantId === tenantId && latest.statements === statements) {
       return latest as Gathering<Row>;
     }
-    const key = `${node.id} ${statement.prepared.name} ${tenantId}`;
+    const key = `${node.id} ${statements.several.prepared.name} ${tenantId}`;
     let gathering = this.#gatherings.get(key);
     if (gathering === undefined) {
-      gathering = { key, node, tenantId, statement, waiters: new Map() };
+      gathering = { key, node, tenantId, statements, waiters: new Map() };
       this.#gatherings.set(key, gathering);
       this.#sendSoon();
     }
@@ -120,24 +125,48 @@ export class PointReads {
 }
 
 /** Never rejects: every waiter is told. */
-async function lookUp<Row>({ node, tenantId, statement, waiters }: Gathering<Row>): Promise<void> {
+async function lookUp<Row>(gathering: Gathering<Row>): Promise<void> {
+  const { waiters } = gathering;
   try {
-    const { rows, read } = await node.read(tenantId, statement.prepared, [tenantId, [...waiters.keys()]]);
-    const known = [tenantId];
-    const make = (fields: RawRow): Row => read(fields, known);
-    for (const fields of rows) {
-      const id = fields[statement.idIndex] ?? '';
-      const userId = fields[statement.userIdIndex];
-      for (let waiter = waiters.get(id); waiter !== undefined; waiter = waiter.before) {
-        if (waiter.userId === undefined || waiter.userId === userId) answer(waiter, make, fields);
-        else waiter.resolve(null);
-      }
-      waiters.delete(id);
-    }
+    if (waiters.size === 1) await lookUpOne(gathering);
+    else await lookUpSeveral(gathering);
     for (const waiter of waitersIn(waiters)) waiter.resolve(null);
   } catch (error) {
     for (const waiter of waitersIn(waiters)) waiter.reject(error);
   }
+}
+
+async function lookUpOne<Row>(gathering: Gathering<Row>): Promise<void> {
+  const { node, tenantId, waiters } = gathering;
+  const [id = ''] = waiters.keys();
+  const { prepared, userIdIndex } = gathering.statements.one;
+  const known = [tenantId, id];
+  const { rows, read } = await node.read(tenantId, prepared, known);
+  for (const fields of rows) tell(waiters, id, fields[userIdIndex], () => read(fields, known));
+}
+
+async function lookUpSeveral<Row>(gathering: Gathering<Row>): Promise<void> {
+  const { node, tenantId, waiters } = gathering;
+  const { prepared, idIndex, userIdIndex } = gathering.statements.several;
+  const { rows, read } = await node.read(tenantId, prepared, [tenantId, [...waiters.keys()]]);
+  const known = [tenantId];
+  for (const fields of rows) {
+    tell(waiters, fields[idIndex] ?? '', fields[userIdIndex], () => read(fields, known));
+  }
+}
+
+/** Gives a row to all who wait for it; who may not see it is told that there is none. */
+function tell<Row>(
+  waiters: Map<string, Waiter<Row>>,
+  id: string,
+  userId: string | null | undefined,
+  make: () => Row,
+): void {
+  for (let waiter = waiters.get(id); waiter !== undefined; waiter = waiter.before) {
+    if (waiter.userId === undefined || waiter.userId === userId) answer(waiter, make);
+    else waiter.resolve(null);
+  }
+  waiters.delete(id);
 }
 
 function* waitersIn<Row>(waiters: ReadonlyMap<string, Waiter<Row>>): Generator<Waiter<Row>> {
@@ -148,10 +177,10 @@ function* waitersIn<Row>(waiters: ReadonlyMap<string, Waiter<Row>>): Generator<W
 }
 
 /** A row that cannot be read fails those who asked for it, not their neighbours. */
-function answer<Row>({ resolve, reject }: Waiter<Row>, make: (fields: RawRow) => Row, fields: RawRow): void {
+function answer<Row>({ resolve, reject }: Waiter<Row>, make: () => Row): void {
   let row: Row;
   try {
-    row = make(fields);
+    row = make();
   } catch (error) {
     reject(error);
     return;

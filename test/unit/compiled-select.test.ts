@@ -168,8 +168,11 @@ describe('a compiled select', () => {
     expect(text(['a'], 33)).not.toBe(text(['a'], 20));
   });
 
-  it('reads several ids of a tenant by one statement', () => {
-    expect(invoices.byIds?.text).toMatch(
+  it('reads several ids of a tenant by one statement, and one id by another', () => {
+    expect(invoices.byIds?.one.text).toMatch(
+      / where \("tenant_id" = \$1 and "id" = \$2\) and "deleted_at" is null$/,
+    );
+    expect(invoices.byIds?.several.text).toMatch(
       / where \("tenant_id" = \$1 and "id" = any\(\$2::uuid\[\]\)\) and "deleted_at" is null$/,
     );
   });

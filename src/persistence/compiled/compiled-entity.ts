@@ -20,13 +20,22 @@ export interface CompiledSelect {
   readonly known: readonly string[];
 }
 
-/** The statement for rows by id, and where in its rows the id and the user stand. */
+/** A statement for rows by id, and where in its rows the id and the user stand. */
 export interface ByIds {
   readonly text: string;
-  /** Columns whose values are the same for all rows: the tenant. */
+  /** Columns whose values are the same for all rows. */
   readonly knownColumns: readonly ColumnMetadata[];
+  /** -1 where it is known. */
   readonly idIndex: number;
   readonly userIdIndex: number;
+}
+
+/** The same rows, asked for in two ways. */
+export interface ByIdStatements {
+  /** `$1` is the tenant, `$2` one id; both are known. */
+  readonly one: ByIds;
+  /** `$1` is the tenant, which is known, and `$2` a list of ids. */
+  readonly several: ByIds;
 }
 
 /** One page of a list, as `AllShardsRepository` asks every shard for it. */
@@ -65,7 +74,7 @@ export class CompiledEntity<T extends ObjectLiteral> {
   readonly #fixable: FixableColumns;
   readonly #fromSql: string;
   readonly #notDeletedSql: string | undefined;
-  readonly #byIds: ByIds | undefined;
+  readonly #byIds: ByIdStatements | undefined;
 
   private constructor(metadata: EntityMetadata) {
     this.#metadata = metadata;
@@ -90,10 +99,10 @@ export class CompiledEntity<T extends ObjectLiteral> {
   }
 
   /**
-   * The rows of these ids, unordered, those deleted softly left out: `$1` is the tenant, `$2` the ids. For
-   * reads by id that are sent together. Undefined when TypeORM must answer, and for entities without tenant.
+   * The rows of these ids, unordered, those deleted softly left out, for reads by id that are sent together;
+   * and of one id, which is less work. Undefined when TypeORM must answer, and for entities without tenant.
    */
-  get byIds(): ByIds | undefined {
+  get byIds(): ByIdStatements | undefined {
     return this.#isObserved() || this.#hasEagerRelations() ? undefined : this.#byIds;
   }
 
@@ -163,16 +172,22 @@ export class CompiledEntity<T extends ObjectLiteral> {
     return conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
   }
 
-  #compileByIds(): ByIds | undefined {
+  #compileByIds(): ByIdStatements | undefined {
     const tenant = findColumn(this.#properties, 'tenantId');
     const id = findColumn(this.#properties, 'id');
     if (tenant === undefined || id?.column.type !== 'uuid') return undefined;
     if (tenant.column.transformer !== undefined || id.column.transformer !== undefined) return undefined;
-    const wanted = `${tenant.sql} = $1 and ${id.sql} = any($2::uuid[])`;
-    const knownColumns = [tenant.column];
+    const ofTenant = `${tenant.sql} = $1`;
+    return {
+      one: this.#byIdStatement(`${ofTenant} and ${id.sql} = $2`, [tenant.column, id.column]),
+      several: this.#byIdStatement(`${ofTenant} and ${id.sql} = any($2::uuid[])`, [tenant.column]),
+    };
+  }
+
+  #byIdStatement(condition: string, knownColumns: readonly ColumnMetadata[]): ByIds {
     const paths = selectedColumns(this.#metadata, knownColumns).map(({ propertyPath }) => propertyPath);
     return {
-      text: `${this.#selectSql(knownColumns)}${this.#conditions([wanted], false)}`,
+      text: `${this.#selectSql(knownColumns)}${this.#conditions([condition], false)}`,
       knownColumns,
       idIndex: paths.indexOf('id'),
       userIdIndex: paths.indexOf('userId'),
