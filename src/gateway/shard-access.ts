@@ -42,9 +42,6 @@ interface ReadUnderWay<T> {
   readonly failed: ReadonlySet<string>;
 }
 
-/** What a server says in a code of its own, unlike a failed socket; a caller's SQL may raise any. */
-const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
-
 /**
  * The one way for a read and the one way for a write, on one shard, in the tenant of the current scope.
  *
@@ -180,7 +177,7 @@ export class ShardAccess {
       return await run(this.writer(call));
     } catch (error) {
       if (!isConnectionFailure(error)) throw error;
-      this.#noteFailure(shardId, call, error);
+      this.#noteFailure(shardId, call);
       throw new ShardUnavailableError(
         shardId,
         'its primary does not answer. Whether a write was kept is unknown; repeat it with its idempotency key.',
@@ -206,17 +203,19 @@ export class ShardAccess {
   /** Whether another node may well answer what this one did not; the monitor is told if it is away. */
   #isFaultOf(node: DatabaseNode, call: ShardCall, error: unknown): boolean {
     if (isConnectionFailure(error)) {
-      this.#noteFailure(node.id, call, error);
+      this.#noteFailure(node.id, call);
       return true;
     }
     if (node.role === 'primary') return false;
     return error instanceof TenantLoginUnavailableError || STANDBY_CONFLICTS.has(sqlStateOf(error) ?? '');
   }
 
-  /** A caller's SQL may end its own session, which says nothing of the node. */
-  #noteFailure(nodeId: string, { login }: ShardCall, error: unknown): void {
-    if (login === 'tenant' && SQLSTATE.test(sqlStateOf(error) ?? '')) return;
-    this.#monitor.noteFailure(nodeId);
+  /**
+   * A caller's SQL may end its own session, and whether the server's word on that arrives, or only the end of
+   * the socket, is a matter of luck: the loss of a tenant's connection says nothing of the node.
+   */
+  #noteFailure(nodeId: string, { login }: ShardCall): void {
+    if (login !== 'tenant') this.#monitor.noteFailure(nodeId);
   }
 
   /** The next node to try: a qualified replica, else the primary, else nothing. */
