@@ -5,6 +5,8 @@ import { CatalogDatabase } from '../../src/sharding/connections/catalog-database
 import { ConnectionPool } from '../../src/sharding/connections/connection-pool.js';
 import { NodeDataSource } from '../../src/sharding/connections/node-data-source.js';
 import type { PoolOptions } from '../../src/sharding/connections/pool-options.js';
+import { PreparedStatement } from '../../src/sharding/connections/prepared-statement.js';
+import { readScoped } from '../../src/sharding/connections/scoped-read.js';
 import type { TenantSession } from '../../src/sharding/connections/tenant-session.js';
 import { eventually } from '../support/eventually.js';
 import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
@@ -130,6 +132,18 @@ describe('ConnectionPool', () => {
     pool.release(connection, false);
     await ended;
     expect(pool.use.open).toBe(0);
+  });
+
+  it('gives each statement its own rows, also behind a read that failed among its rows', async () => {
+    const pool = poolWith({ overflow: 0 });
+    const read = (text: string) =>
+      readScoped(pool, 'acme', new PreparedStatement<unknown>(text, () => (fields) => fields), []);
+    const plain = () => pool.query('SELECT 1 AS one');
+    expect((await read('SELECT n FROM generate_series(1, 2) AS n')).rows).toEqual([['1'], ['2']]);
+    expect(await plain()).toEqual([{ one: 1 }]);
+    await expect(read('SELECT 1 / (2 - n) FROM generate_series(1, 3) AS n')).rejects.toThrow('zero');
+    expect(await plain()).toEqual([{ one: 1 }]);
+    expect((await read('SELECT 3')).rows).toEqual([['3']]);
   });
 
   it('replaces a connection that has outlived its time', async () => {

@@ -50,6 +50,7 @@ class ScopedRead<Row> extends pg.Query {
   #kept: Map<string, RowReader<unknown> | undefined> | undefined;
   #reader: RowReader<Row> | undefined;
   readonly #scope: typeof SCOPE;
+  #inScope = false;
 
   constructor(
     tenantId: string,
@@ -76,11 +77,13 @@ class ScopedRead<Row> extends pg.Query {
     this.#kept?.set(this.#statement.name, this.#reader);
   }
 
-  handleDataRow(): void {
-    // The one that set_config answers; the rows of the statement go past the driver.
+  handleDataRow({ fields }: { readonly fields: RawRow }): void {
+    // The first row is what set_config answers; the others come this way only if the driver has them at all.
+    if (this.#inScope) this.#rows.push(fields);
   }
 
   handleCommandComplete(_: unknown, connection: pg.Connection): void {
+    this.#inScope = true;
     const rows = this.#rows;
     takeRows(connection, (row) => rows.push(row));
   }
