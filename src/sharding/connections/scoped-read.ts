@@ -103,8 +103,9 @@ class ScopedRead<Row> extends pg.Query {
   }
 
   /**
-   * Tells who waits, and lets go of it and of the rows: V8 takes to making queries where only a full
-   * collection looks for garbage, and whatever a dead one still leads to is kept, and copied, until then.
+   * Tells who waits, and lets go of it and of the rows. Without that, what an ended read leads to outlives it
+   * until a full collection, and each small one copies it: measured, 7 ms each instead of less than 1 ms. It
+   * looks as if V8 made these objects in its old generation, which small collections do not clear.
    */
   #settle(error: Error | null, answer: ReadAnswer<Row> | undefined): void {
     const waiter = this.#waiter;
