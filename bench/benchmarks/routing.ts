@@ -19,8 +19,8 @@ const CALLS_PER_TURN = 1_000;
 const ONE_MICROSECOND = { label: '1 µs per call', p50Ms: 0.001 };
 
 /**
- * The work is the same. What 1,024 shards take longer, some 40 ns, is that their names and nodes do not fit
- * into the processor's first cache; work that grew with their number would show as far more.
+ * The work is the same. What 1,024 shards take longer, some 40 ns, is most likely that their names and nodes
+ * do not fit into the processor's first cache; work that grew with their number would show as far more.
  */
 const SAME = 0.75;
 

@@ -3,15 +3,19 @@ import type { EntityMetadata, FindManyOptions, ObjectLiteral } from 'typeorm';
 import { ConfigurationError } from '../common/gateway-error.js';
 import {
   CompiledEntity,
-  type ByIds,
+  type ByIdSelect,
   type CompiledPage,
   type CompiledSelect,
 } from '../persistence/compiled/compiled-entity.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
 import type { NodeDataSource } from '../sharding/connections/node-data-source.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
-import { PreparedStatement } from '../sharding/connections/prepared-statement.js';
-import { PointReads, type ByIdStatements } from './point-reads.js';
+import {
+  PreparedStatement,
+  type RowReader,
+  type TextParser,
+} from '../sharding/connections/prepared-statement.js';
+import { PointReads, type ByIdStatement, type ByIdStatements } from './point-reads.js';
 import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 
@@ -143,14 +147,11 @@ function statementOf<T extends ObjectLiteral>(
 function byIdsOf<T extends ObjectLiteral>(entity: CompiledEntity<T>): ByIdStatements<T> | undefined {
   if (entity.byIds === undefined) return undefined;
   const { one, several } = entity.byIds;
-  const prepare = ({ text, knownColumns }: ByIds, hasOnePlan: boolean): PreparedStatement<T> =>
-    new PreparedStatement(text, (parsers) => entity.rowReader(parsers, knownColumns), { hasOnePlan });
-  return {
-    one: { prepared: prepare(one, false), userIdIndex: one.userIdIndex },
-    several: {
-      prepared: prepare(several, true),
-      idIndex: several.idIndex,
-      userIdIndex: several.userIdIndex,
-    },
+  const prepare = (select: ByIdSelect, hasOnePlan: boolean): ByIdStatement<T> => {
+    const { text, knownColumns, ...places } = select;
+    const makeReader = (parsers: readonly TextParser[]): RowReader<T> =>
+      entity.rowReader(parsers, knownColumns);
+    return { prepared: new PreparedStatement(text, makeReader, { hasOnePlan }), ...places };
   };
+  return { one: prepare(one, false), several: prepare(several, true) };
 }

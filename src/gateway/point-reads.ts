@@ -2,21 +2,21 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DatabaseNode } from '../sharding/connections/database-node.js';
 import type { PreparedStatement } from '../sharding/connections/prepared-statement.js';
 
+/** A statement for rows by id. */
+export interface ByIdStatement<Row> {
+  readonly prepared: PreparedStatement<Row>;
+  /** Where in the select list the id stands; -1 where the reader knows it. */
+  readonly idIndex: number;
+  /** Where the user stands whose row it is. */
+  readonly userIdIndex: number;
+}
+
 /** The rows of one entity by their ids. */
 export interface ByIdStatements<Row> {
   /** Takes `[tenantId, id]` and gives the row; its reader knows both. */
-  readonly one: {
-    readonly prepared: PreparedStatement<Row>;
-    /** Where in the select list the user stands whose row it is. */
-    readonly userIdIndex: number;
-  };
+  readonly one: ByIdStatement<Row>;
   /** Takes `[tenantId, ids[]]` and gives the rows of these ids, in any order; its reader knows the tenant. */
-  readonly several: {
-    readonly prepared: PreparedStatement<Row>;
-    /** Where in the select list the id stands. */
-    readonly idIndex: number;
-    readonly userIdIndex: number;
-  };
+  readonly several: ByIdStatement<Row>;
 }
 
 /**

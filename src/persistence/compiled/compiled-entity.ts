@@ -20,8 +20,8 @@ export interface CompiledSelect {
   readonly known: readonly string[];
 }
 
-/** A statement for rows by id, and where in its rows the id and the user stand. */
-export interface ByIds {
+/** A SELECT of rows by id, and where in its rows the id and the user stand. */
+export interface ByIdSelect {
   readonly text: string;
   /** Columns whose values are the same for all rows. */
   readonly knownColumns: readonly ColumnMetadata[];
@@ -31,11 +31,11 @@ export interface ByIds {
 }
 
 /** The same rows, asked for in two ways. */
-export interface ByIdStatements {
+export interface ByIdSelects {
   /** `$1` is the tenant, `$2` one id; both are known. */
-  readonly one: ByIds;
+  readonly one: ByIdSelect;
   /** `$1` is the tenant, which is known, and `$2` a list of ids. */
-  readonly several: ByIds;
+  readonly several: ByIdSelect;
 }
 
 /** One page of a list, as `AllShardsRepository` asks every shard for it. */
@@ -73,8 +73,10 @@ export class CompiledEntity<T extends ObjectLiteral> {
   readonly #properties: PropertyTree;
   readonly #fixable: FixableColumns;
   readonly #fromSql: string;
+  /** By the columns that are known, the same array for the same ones. */
+  readonly #selectSqls = new Map<readonly ColumnMetadata[], string>();
   readonly #notDeletedSql: string | undefined;
-  readonly #byIds: ByIdStatements | undefined;
+  readonly #byIds: ByIdSelects | undefined;
 
   private constructor(metadata: EntityMetadata) {
     this.#metadata = metadata;
@@ -102,7 +104,7 @@ export class CompiledEntity<T extends ObjectLiteral> {
    * The rows of these ids, unordered, those deleted softly left out, for reads by id that are sent together;
    * and of one id, which is less work. Undefined when TypeORM must answer, and for entities without tenant.
    */
-  get byIds(): ByIdStatements | undefined {
+  get byIds(): ByIdSelects | undefined {
     return this.#isObserved() || this.#hasEagerRelations() ? undefined : this.#byIds;
   }
 
@@ -161,9 +163,14 @@ export class CompiledEntity<T extends ObjectLiteral> {
   }
 
   #selectSql(known: readonly ColumnMetadata[]): string {
-    const { driver } = this.#metadata.dataSource;
-    const selected = selectedColumns(this.#metadata, known);
-    return `select ${selected.map(({ databaseName }) => driver.escape(databaseName)).join(', ')} ${this.#fromSql}`;
+    let sql = this.#selectSqls.get(known);
+    if (sql === undefined) {
+      const { driver } = this.#metadata.dataSource;
+      const names = selectedColumns(this.#metadata, known).map(({ databaseName }) => databaseName);
+      sql = `select ${names.map((name) => driver.escape(name)).join(', ')} ${this.#fromSql}`;
+      this.#selectSqls.set(known, sql);
+    }
+    return sql;
   }
 
   #conditions(given: readonly string[], withDeleted: boolean): string {
@@ -172,19 +179,19 @@ export class CompiledEntity<T extends ObjectLiteral> {
     return conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
   }
 
-  #compileByIds(): ByIdStatements | undefined {
+  #compileByIds(): ByIdSelects | undefined {
     const tenant = findColumn(this.#properties, 'tenantId');
     const id = findColumn(this.#properties, 'id');
     if (tenant === undefined || id?.column.type !== 'uuid') return undefined;
     if (tenant.column.transformer !== undefined || id.column.transformer !== undefined) return undefined;
     const ofTenant = `${tenant.sql} = $1`;
     return {
-      one: this.#byIdStatement(`${ofTenant} and ${id.sql} = $2`, [tenant.column, id.column]),
-      several: this.#byIdStatement(`${ofTenant} and ${id.sql} = any($2::uuid[])`, [tenant.column]),
+      one: this.#byIdSelect(`${ofTenant} and ${id.sql} = $2`, [tenant.column, id.column]),
+      several: this.#byIdSelect(`${ofTenant} and ${id.sql} = any($2::uuid[])`, [tenant.column]),
     };
   }
 
-  #byIdStatement(condition: string, knownColumns: readonly ColumnMetadata[]): ByIds {
+  #byIdSelect(condition: string, knownColumns: readonly ColumnMetadata[]): ByIdSelect {
     const paths = selectedColumns(this.#metadata, knownColumns).map(({ propertyPath }) => propertyPath);
     return {
       text: `${this.#selectSql(knownColumns)}${this.#conditions([condition], false)}`,

@@ -14,7 +14,8 @@ interface FixedColumns {
   readonly values: readonly string[];
 }
 
-const NONE: FixedColumns = { columns: [], values: [] };
+/** One bit of a set each; columns beyond are asked for like any other. */
+const FIXABLE_MAX = 30;
 
 /**
  * The columns of an entity of which `column = value` says what is in each row, to the letter. That is not so
@@ -22,9 +23,11 @@ const NONE: FixedColumns = { columns: [], values: [] };
  */
 export class FixableColumns {
   readonly #columns: readonly ColumnMetadata[];
+  /** Every set of them that was asked for, by its bits. */
+  readonly #sets = new Map<number, readonly ColumnMetadata[]>();
 
   constructor(metadata: EntityMetadata) {
-    this.#columns = readColumnsOf(metadata).filter(
+    const fixable = readColumnsOf(metadata).filter(
       ({ propertyPath, type, transformer, isArray, collation }) =>
         transformer === undefined &&
         !isArray &&
@@ -32,19 +35,32 @@ export class FixableColumns {
           ? !propertyPath.includes('.')
           : type === 'text' && collation === undefined && OWN_TEXT_PROPERTIES.has(propertyPath)),
     );
+    this.#columns = fixable.slice(0, FIXABLE_MAX);
   }
 
-  /** Those that `where` of find options fixes. */
+  /** Those that `where` of find options fixes; of the same columns, it is the same array every time. */
   fixedBy(where: unknown): FixedColumns {
-    if (where === null || typeof where !== 'object' || Array.isArray(where)) return NONE;
-    const columns: ColumnMetadata[] = [];
+    const given =
+      where === null || typeof where !== 'object' || Array.isArray(where)
+        ? {}
+        : (where as Readonly<Record<string, unknown>>);
     const values: string[] = [];
-    for (const column of this.#columns) {
-      const value: unknown = (where as Readonly<Record<string, unknown>>)[column.propertyName];
-      if (typeof value !== 'string' || (column.type === 'uuid' && !UUID_AS_WRITTEN.test(value))) continue;
-      columns.push(column);
+    let set = 0;
+    for (const [index, { propertyName, type }] of this.#columns.entries()) {
+      const value = given[propertyName];
+      if (typeof value !== 'string' || (type === 'uuid' && !UUID_AS_WRITTEN.test(value))) continue;
+      set |= 1 << index;
       values.push(value);
     }
-    return { columns, values };
+    return { columns: this.#columnsOf(set), values };
+  }
+
+  #columnsOf(set: number): readonly ColumnMetadata[] {
+    let columns = this.#sets.get(set);
+    if (columns === undefined) {
+      columns = this.#columns.filter((_, index) => (set & (1 << index)) !== 0);
+      this.#sets.set(set, columns);
+    }
+    return columns;
   }
 }
