@@ -111,7 +111,7 @@ export class CompiledFinds {
     return this.#access.readOn(
       call,
       async (node, { tenantId }) => {
-        const { rows, read } = await node.read(tenantId, statement, params);
+        const { rows, read } = await node.readTogether(tenantId, statement, params);
         return rows.map((fields) => read(fields, known));
       },
       options,

@@ -6,7 +6,7 @@ import { ConnectionPool } from '../../src/sharding/connections/connection-pool.j
 import { NodeDataSource } from '../../src/sharding/connections/node-data-source.js';
 import type { PoolOptions } from '../../src/sharding/connections/pool-options.js';
 import { PreparedStatement } from '../../src/sharding/connections/prepared-statement.js';
-import { readScoped } from '../../src/sharding/connections/scoped-read.js';
+import { readAlone } from '../../src/sharding/connections/scoped-read.js';
 import type { TenantSession } from '../../src/sharding/connections/tenant-session.js';
 import { eventually } from '../support/eventually.js';
 import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
@@ -137,7 +137,7 @@ describe('ConnectionPool', () => {
   it('gives each statement its own rows, also behind a read that failed among its rows', async () => {
     const pool = poolWith({ overflow: 0 });
     const read = (text: string) =>
-      readScoped(pool, 'acme', new PreparedStatement<unknown>(text, () => (fields) => fields), []);
+      readAlone(pool, 'acme', new PreparedStatement<unknown>(text, () => (fields) => fields), []);
     const plain = () => pool.query('SELECT 1 AS one');
     expect((await read('SELECT n FROM generate_series(1, 2) AS n')).rows).toEqual([['1'], ['2']]);
     expect(await plain()).toEqual([{ one: 1 }]);

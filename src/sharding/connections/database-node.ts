@@ -6,7 +6,8 @@ import type { ConnectionPool, ConnectionsByTenant, ConnectionSource } from './co
 import { sqlStateOf, toQueryFailedError } from './failure.js';
 import type { NodeDataSource } from './node-data-source.js';
 import type { PreparedStatement } from './prepared-statement.js';
-import { readScoped, type ReadAnswer } from './scoped-read.js';
+import { GatheredReads } from './gathered-reads.js';
+import { readAlone, type ReadAnswer } from './scoped-read.js';
 import type { TenantSession } from './tenant-session.js';
 
 /**
@@ -30,6 +31,7 @@ export class DatabaseNode {
   readonly #pool: ConnectionPool;
   /** The pool's connections, as reads outside of transactions get them. */
   #reads: ConnectionSource;
+  readonly #gathered = new GatheredReads(() => this.#reads);
   #logins: ConnectionsByTenant | undefined;
 
   constructor(
@@ -78,25 +80,31 @@ export class DatabaseNode {
   }
 
   /**
-   * Runs a prepared read in the name of a tenant.
+   * Runs a prepared read in the name of a tenant, by itself.
    *
    * @param params values as the driver takes them: strings, numbers, dates, buffers, arrays
    */
-  async read<Row>(
+  read<Row>(
     tenantId: string,
     statement: PreparedStatement<Row>,
     params: readonly unknown[],
   ): Promise<ReadAnswer<Row>> {
-    const prepared = params.map((param) => utils.prepareValue(param));
-    const run = (): Promise<ReadAnswer<Row>> => readScoped(this.#reads, tenantId, statement, prepared);
-    try {
-      return await run().catch((error: unknown) => {
-        if (STALE_STATEMENT.has(sqlStateOf(error) ?? '')) return run();
-        throw error;
-      });
-    } catch (error) {
-      throw error instanceof GatewayError ? error : toQueryFailedError(error);
-    }
+    const values = params.map((param) => utils.prepareValue(param));
+    return answered(() => readAlone(this.#reads, tenantId, statement, values));
+  }
+
+  /**
+   * The same together with those of the same statement that the tenant asks for in this turn of the event loop.
+   *
+   * @see GatheredReads
+   */
+  readTogether<Row>(
+    tenantId: string,
+    statement: PreparedStatement<Row>,
+    params: readonly unknown[],
+  ): Promise<ReadAnswer<Row>> {
+    const values = params.map((param) => utils.prepareValue(param));
+    return answered(() => this.#gathered.read(tenantId, statement, values));
   }
 
   /** Closes every connection at once; statements under way fail as if the server had gone away. */
@@ -113,5 +121,17 @@ export class DatabaseNode {
   /** One statement about the server itself, outside of any tenant. */
   query<Row extends SqlRow = SqlRow>(sql: string, params?: readonly unknown[]): Promise<Row[]> {
     return this.#pool.query<Row>(sql, params);
+  }
+}
+
+/** What a prepared read answers; it is run once more when the server has forgotten the statement. */
+async function answered<Row>(run: () => Promise<ReadAnswer<Row>>): Promise<ReadAnswer<Row>> {
+  try {
+    return await run().catch((error: unknown) => {
+      if (STALE_STATEMENT.has(sqlStateOf(error) ?? '')) return run();
+      throw error;
+    });
+  } catch (error) {
+    throw error instanceof GatewayError ? error : toQueryFailedError(error);
   }
 }
