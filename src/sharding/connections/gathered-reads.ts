@@ -25,6 +25,7 @@ interface Group<Row = unknown> {
  */
 export class GatheredReads {
   readonly #source: () => ConnectionSource;
+  readonly #groupMs: number;
   #groups = new Map<string, Group>();
   #latest: Group | undefined;
   #isScheduled = false;
@@ -35,9 +36,13 @@ export class GatheredReads {
   /** Connections that are opened meanwhile must not carry the scope of whoever happened to ask. */
   readonly #outsideOfScopes = AsyncLocalStorage.snapshot();
 
-  /** @param source where connections come from at that moment */
-  constructor(source: () => ConnectionSource) {
+  /**
+   * @param source where connections come from at that moment
+   * @param groupMs what a group of reads should take
+   */
+  constructor(source: () => ConnectionSource, groupMs = GROUP_MS) {
     this.#source = source;
+    this.#groupMs = groupMs;
   }
 
   /** Runs a read together with those that are asked for in this turn. */
@@ -74,7 +79,7 @@ export class GatheredReads {
   /** How many reads of a statement may be one group. */
   #longest(statement: PreparedStatement<unknown>): number {
     const pace = this.#paces.get(statement);
-    return pace === undefined ? 1 : Math.min(GROUP_MAX, GROUP_MS / pace);
+    return pace === undefined ? 1 : Math.min(GROUP_MAX, this.#groupMs / pace);
   }
 
   /** While nothing is under way there is nobody to wait for but who asks in this very callback. */
