@@ -14,7 +14,11 @@ export class RequestTrace {
   // Made when they are needed: most chains read only, and there is a trace for each.
   #written: Map<string, ShardPosition> | undefined;
   #required: Map<string, ShardPosition> | undefined;
+  /** Per shard what was asked for from outside. */
+  #tokens: Map<string, ShardPosition[]> | undefined;
   #source: ReadSource | undefined;
+  /** Whether reads of this chain go past the cache (`Cache-Control: no-cache`). */
+  goesPastCache = false;
 
   /** The farthest place that a read of this chain was answered from. */
   get source(): ReadSource | undefined {
@@ -41,13 +45,23 @@ export class RequestTrace {
   noteWrite(position: ShardPosition): void {
     this.#shards.add(position.shardId);
     keepLatest((this.#written ??= new Map<string, ShardPosition>()), position);
-    this.requirePositions([position]);
+    keepLatest((this.#required ??= new Map<string, ShardPosition>()), position);
   }
 
   /** Makes reads of this chain see at least these positions (a consistency token that was sent along). */
   requirePositions(positions: Iterable<ShardPosition>): void {
-    for (const position of positions)
+    for (const position of positions) {
       keepLatest((this.#required ??= new Map<string, ShardPosition>()), position);
+      this.#tokens ??= new Map<string, ShardPosition[]>();
+      const ofShard = this.#tokens.get(position.shardId);
+      if (ofShard === undefined) this.#tokens.set(position.shardId, [position]);
+      else ofShard.push(position);
+    }
+  }
+
+  /** Every position of this shard that {@link requirePositions} was given. */
+  tokenPositions(shardId: string): readonly ShardPosition[] | undefined {
+    return this.#tokens?.get(shardId);
   }
 
   /** What a read of this shard must show at least. */

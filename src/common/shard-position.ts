@@ -15,3 +15,12 @@ export function laterPosition(known: ShardPosition | undefined, candidate: Shard
   if (known === undefined || candidate.timeline > known.timeline) return candidate;
   return candidate.timeline === known.timeline && candidate.lsn > known.lsn ? candidate : known;
 }
+
+/** Whether a node at `position` shows everything that lies before `required`. */
+export function shows(position: ShardPosition | undefined, required: ShardPosition): boolean {
+  if (position === undefined) return false;
+  return (
+    position.timeline > required.timeline ||
+    (position.timeline === required.timeline && position.lsn >= required.lsn)
+  );
+}

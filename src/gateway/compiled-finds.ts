@@ -9,14 +9,17 @@ import {
 } from '../persistence/compiled/compiled-entity.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
 import type { NodeDataSource } from '../sharding/connections/node-data-source.js';
+import { valuesOf } from '../sharding/connections/database-node.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import {
   PreparedStatement,
   type RowReader,
   type TextParser,
 } from '../sharding/connections/prepared-statement.js';
-import { PointReads, type ByIdStatement, type ByIdStatements } from './point-reads.js';
-import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
+import type { ReadAnswer } from '../sharding/connections/scoped-read.js';
+import { statementKey, type CachedReads, type StatementCall } from './cached-reads.js';
+import { PointReads, type ByIdStatement, type ByIdStatements, type PointAnswer } from './point-reads.js';
+import type { ReadOptions, ShardCall } from './shard-access.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 
 /** Shapes of finds of one entity that stay prepared; the least used makes room. */
@@ -33,13 +36,13 @@ interface Compiled<T extends ObjectLiteral> {
  * metadata, and answer what TypeORM would. Everything else is `undefined` here, and TypeORM's to answer.
  */
 export class CompiledFinds {
-  readonly #access: ShardAccess;
+  readonly #reads: CachedReads;
   readonly #dataSource: NodeDataSource;
   readonly #points = new PointReads();
   readonly #entities = new Map<unknown, Compiled<never> | undefined>();
 
-  constructor(access: ShardAccess, nodes: NodeDirectory) {
-    this.#access = access;
+  constructor(reads: CachedReads, nodes: NodeDirectory) {
+    this.#reads = reads;
     // Every node knows the same entities; the first one is asked.
     const [node] = nodes.all();
     if (node === undefined) throw new ConfigurationError('shards: name at least one shard.');
@@ -62,11 +65,16 @@ export class CompiledFinds {
     const byIds = compiled?.byIds;
     // The entity is asked each time: a subscriber that wants to hear of loads may have come since.
     if (byIds === undefined || compiled?.entity.byIds === undefined) return undefined;
-    return this.#access.readOn(
-      call,
-      (node, { tenantId }) => this.#points.find(node, tenantId, byIds, id, call.userId),
-      options,
-    );
+    const statement: StatementCall<PointAnswer<T>> = {
+      key: `${byIds.several.prepared.name} ${id}`,
+      tables: [{ table: compiled.entity.table, ids: [id] }],
+      ask: (node, { tenantId }) => this.#points.find(node, tenantId, byIds, id),
+    };
+    const { userId } = call;
+    const answer = this.#reads.read(call, statement, options);
+    return answer instanceof Promise
+      ? answer.then((point) => rowFor(userId, point))
+      : Promise.resolve(rowFor(userId, answer));
   }
 
   /** The rows that a find with these options gives. `where` names the tenant in every alternative. */
@@ -106,16 +114,18 @@ export class CompiledFinds {
     select: CompiledSelect,
     options: ReadOptions,
   ): Promise<T[]> {
-    const statement = statementOf(compiled, select);
-    const { params, known } = select;
-    return this.#access.readOn(
-      call,
-      async (node, { tenantId }) => {
-        const { rows, read } = await node.readTogether(tenantId, statement, params);
-        return rows.map((fields) => read(fields, known));
-      },
-      options,
-    );
+    const prepared = statementOf(compiled, select);
+    const { known } = select;
+    const params = valuesOf(select.params);
+    const statement: StatementCall<ReadAnswer<T>> = {
+      key: statementKey(prepared.name, params),
+      tables: [{ table: compiled.entity.table, ids: select.ids }],
+      ask: (node, { tenantId }) => node.readTogether(tenantId, prepared, params),
+    };
+    const answer = this.#reads.read(call, statement, options);
+    return answer instanceof Promise
+      ? answer.then(({ rows, read }) => rows.map((fields) => read(fields, known)))
+      : Promise.resolve(answer.rows.map((fields) => answer.read(fields, known)));
   }
 
   #compiled<T extends ShardedEntity>(entityClass: ShardedEntityClass<T>): Compiled<T> | undefined {
@@ -131,6 +141,13 @@ export class CompiledFinds {
     this.#entities.set(entityClass, compiled as unknown as Compiled<never> | undefined);
     return compiled;
   }
+}
+
+/** The row as a new object, if this user may see it. @param asker undefined: whoever's it is */
+function rowFor<T>(asker: string | undefined, { rows, read, known, userId }: PointAnswer<T>): T | null {
+  const [fields] = rows;
+  if (fields === undefined || (asker !== undefined && asker !== userId)) return null;
+  return read(fields, known);
 }
 
 function statementOf<T extends ObjectLiteral>(

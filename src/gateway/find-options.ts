@@ -1,4 +1,4 @@
-import type { FindOneOptions } from 'typeorm';
+import type { FindManyOptions, FindOneOptions } from 'typeorm';
 import { ValidationError } from '../common/gateway-error.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
 import { isGatewayId } from '../sharding/topology/gateway-id.js';
@@ -6,23 +6,31 @@ import type { RowOwner } from './row-owner.js';
 import type { ReadOptions } from './shard-access.js';
 import { withTenant } from './tenant-predicate.js';
 
+/** TypeORM's options of `find`, with the gateway's own for reads; its result cache is not TypeORM's. */
+export type RepositoryFind<T> = Omit<FindManyOptions<T>, 'cache'> & ReadOptions;
+
+/** The same of `findOne`. */
+export type RepositoryFindOne<T> = Omit<FindOneOptions<T>, 'cache'> & ReadOptions;
+
 /** TypeORM's options alone, with the tenant in every alternative of the conditions. */
-export function scoped<T extends ShardedEntity, O extends FindOneOptions<T>>(
-  options: O & ReadOptions,
+export function scoped<T extends ShardedEntity>(
+  { from, cache, ...options }: RepositoryFind<T>,
   owner: RowOwner,
-): O {
-  // TypeORM's own result cache knows nothing of tenants or writes.
-  if (options.cache !== undefined && typeof options.cache !== 'boolean') {
-    throw new ValidationError([{ path: 'cache', message: "TypeORM's cache option is not supported" }]);
-  }
+): FindManyOptions<T> {
+  assertReadOptions({ from, cache });
   // TypeORM takes the end out of a comment once only: what is left of it may be another one.
   if (options.comment?.includes('*/') === true) {
     throw new ValidationError([{ path: 'comment', message: 'must not hold the end of a comment' }]);
   }
-  const find: O & ReadOptions = { ...options, where: withTenant(options.where, owner) };
-  delete find.cache;
-  delete (find as { from?: unknown }).from;
-  return find;
+  return { ...options, where: withTenant(options.where, owner) };
+}
+
+/** @throws ValidationError for options of another cache, such as TypeORM's own, which knows nothing of tenants */
+export function assertReadOptions({ cache }: { readonly from?: unknown; readonly cache?: unknown }): void {
+  if (cache === undefined || typeof cache === 'boolean') return;
+  const { ttlMs, ...others } = typeof cache === 'object' ? (cache as { readonly ttlMs?: unknown }) : {};
+  if (typeof ttlMs === 'number' && ttlMs >= 0 && Object.keys(others).length === 0) return;
+  throw new ValidationError([{ path: 'cache', message: 'must be true, false or { ttlMs } in milliseconds' }]);
 }
 
 /** Whether a find asks for nothing but rows that match: no order, relations, columns of its own. */

@@ -57,11 +57,26 @@ const replication = z.strictObject({
   failuresToOpen: z.number().int().positive().default(REPLICATION_DEFAULTS.failuresToOpen),
 });
 
+const cache = z.strictObject({
+  /** Heap that kept answers may take, about, bytes. Default 64 MiB. */
+  maxBytes: z
+    .number()
+    .int()
+    .positive()
+    .default(64 * 1024 * 1024),
+  /** How old an answer may become, ms: so long can a write that no gateway made stay unseen. Default 30,000. */
+  ttlMs: milliseconds.default(30_000),
+  /** The part of `maxBytes` that one tenant may take, for tenants without a quota of their own. Default 0.5. */
+  tenantShare: z.number().gt(0).max(1).default(0.5),
+});
+
 const serverOptions = z.strictObject({
   catalog: primary,
   shards: z.array(shard).min(1, 'name at least one shard').readonly(),
   pool: pool.prefault({}),
   replication: replication.prefault({}),
+  /** The query-result cache of this process; false for none. */
+  cache: z.union([z.literal(false), cache]).prefault({}),
   /** Whether pending migrations are applied at start, to servers that have an `adminUrl`. Default true. */
   migrateOnStart: z.boolean().default(true),
 });

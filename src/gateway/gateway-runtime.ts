@@ -1,4 +1,5 @@
 import { CatalogUnavailableError, ConfigurationError } from '../common/gateway-error.js';
+import { GatewayContext } from '../common/gateway-context.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import type { Log } from '../common/log.js';
 import { settledWithin } from '../common/settled-within.js';
@@ -22,14 +23,17 @@ import { BucketHasher } from '../sharding/topology/bucket.js';
 import { IdMint } from '../sharding/topology/id-mint.js';
 import { ShardMapStore } from '../sharding/topology/shard-map-store.js';
 import { ShardMapWatcher } from '../sharding/topology/shard-map-watcher.js';
+import { CachedReads } from './cached-reads.js';
 import { CatalogStart } from './catalog-start.js';
 import { CompiledFinds } from './compiled-finds.js';
 import { DataGateway } from './data-gateway.js';
+import { GatewayCache } from './gateway-cache.js';
 import type { ResolvedGatewayOptions } from './gateway-options.js';
 import { gatewayRoleOf } from './gateway-role.js';
 import { ShardAccess } from './shard-access.js';
 import { shardPlanOf, type ShardPlan } from './shard-plan.js';
 import { StartedCatalog } from './started-catalog.js';
+import type { WatchedWrites } from './watched-writes.js';
 
 /** How long the start waits for the catalog and its migrations; a catalog that hangs is given up sooner. */
 const CATALOG_PATIENCE_MS = 30_000;
@@ -68,6 +72,7 @@ export class GatewayRuntime {
   readonly access: ShardAccess;
   readonly router: Router;
   readonly gateway: DataGateway;
+  readonly cache: GatewayCache;
   readonly #options: ResolvedGatewayOptions;
   readonly #hooks: RuntimeHooks;
   readonly #database: CatalogDatabase;
@@ -96,27 +101,32 @@ export class GatewayRuntime {
     const isEverywhere = (position: ShardPosition): boolean => this.monitor.isEverywhere(position);
     const floors = new ShardFloors(isEverywhere);
     const ownWrites = new OwnWrites(isEverywhere, floors);
+    this.cache = new GatewayCache(options, nodes, this.monitor, log);
     // A replica that has not replayed the migrations yet would fail every read of the new tables.
     const holdToSchema = async (shardId: string): Promise<void> => {
       floors.raise(await this.monitor.currentPosition(shardId));
+      // What was read before may have had other columns.
+      this.cache.cache?.clear();
     };
     // The catalog says which installation this is; the gate is started only then.
     this.#plan = { installationId: '', ...planOf(options, nodes) };
     this.gate = new SchemaGate(gatedShards(options), this.#plan, migrationOptions(hooks), holdToSchema, log);
-    this.access = new ShardAccess(nodes, this.monitor, ownWrites, floors, (shardId) => {
+    const { writes, commits, cache } = this.cache;
+    this.access = new ShardAccess(nodes, this.monitor, { ownWrites, floors, writes }, (shardId) => {
       this.#catalogStart.assertDone();
       this.gate.assertServed(shardId);
     });
+    watchDataSources(nodes, writes);
     this.router = new Router(hasher, () => {
       this.#catalogStart.assertDone();
       return this.shardMapWatcher.current();
     });
-    this.gateway = new DataGateway(
-      this.access,
-      new CompiledFinds(this.access, nodes),
-      this.router,
-      new IdMint(),
-    );
+    const reads = new CachedReads(this.access, {
+      cache,
+      commits,
+      epoch: () => this.shardMapWatcher.current().epoch,
+    });
+    this.gateway = new DataGateway(this.access, new CompiledFinds(reads, nodes), this.router, new IdMint());
   }
 
   /**
@@ -169,6 +179,7 @@ export class GatewayRuntime {
     this.#catalogStart.stop();
     this.gate.stop();
     const closed = Promise.all([
+      this.cache.stop(),
       this.monitor.stop(),
       this.shardMapWatcher.stop(),
       this.nodes.close(),
@@ -230,7 +241,7 @@ export class GatewayRuntime {
   async #serve(): Promise<void> {
     const { log } = this.#hooks;
     log.info({}, 'the catalog is there');
-    await Promise.all([this.#database.listen(), this.gate.start()]);
+    await Promise.all([this.#database.listen(), this.gate.start(), this.cache.start()]);
     for (const node of this.nodes.all()) void warnOverBudget(node, this.#options, log);
   }
 }
@@ -242,6 +253,16 @@ function limitPrimaryReads(nodes: NodeDirectory, { pool }: ResolvedGatewayOption
   for (const shardId of nodes.shardIds) {
     const budget = new PrimaryReadBudget(limits);
     nodes.primary(shardId).limitReads((source) => new BudgetedConnections(source, budget));
+  }
+}
+
+/** Whoever writes through `@InjectDataSource` has these writes known as well. */
+function watchDataSources(nodes: NodeDirectory, writes: WatchedWrites): void {
+  for (const shardId of nodes.shardIds) {
+    nodes.primary(shardId).dataSource.watchTransactions((tenantId) => {
+      const trace = GatewayContext.trace();
+      return writes.watch({ shardId, tenantId }, (position) => trace?.noteWrite(position));
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { DatabaseNode } from '../sharding/connections/database-node.js';
-import type { PreparedStatement } from '../sharding/connections/prepared-statement.js';
+import { valuesOf, type DatabaseNode } from '../sharding/connections/database-node.js';
+import type { PreparedStatement, RowReader } from '../sharding/connections/prepared-statement.js';
+import type { ReadAnswer } from '../sharding/connections/scoped-read.js';
 
 /** A statement for rows by id. */
 export interface ByIdStatement<Row> {
@@ -9,6 +10,14 @@ export interface ByIdStatement<Row> {
   readonly idIndex: number;
   /** Where the user stands whose row it is. */
   readonly userIdIndex: number;
+}
+
+/** The row of an id, still as text, or no row, and what makes an object of it. */
+export interface PointAnswer<Row> extends ReadAnswer<Row> {
+  /** What the reader knows of the row. */
+  readonly known: readonly string[];
+  /** Whose row it is. */
+  readonly userId: string | undefined;
 }
 
 /** The rows of one entity by their ids. */
@@ -26,9 +35,7 @@ export interface ByIdStatements<Row> {
 const GATHERED_IDS_MAX = 128;
 
 interface Waiter<Row> {
-  /** The statement is shared by all of the tenant's users; a row of another one is not this one's to see. */
-  readonly userId: string | undefined;
-  readonly resolve: (row: Row | null) => void;
+  readonly resolve: (answer: PointAnswer<Row>) => void;
   readonly reject: (error: unknown) => void;
   /** Who asked for the same id before. */
   readonly before: Waiter<Row> | undefined;
@@ -45,7 +52,8 @@ interface Gathering<Row = unknown> {
 
 /**
  * Single rows by id. Those that one tenant asks for on one node in the same turn of the event loop become
- * one statement; who asks alone waits for nobody. No two callers get the same object.
+ * one statement; who asks alone waits for nobody. The statement is shared by all of the tenant's users: whoever
+ * asked for one user's row compares.
  */
 export class PointReads {
   #gatherings = new Map<string, Gathering>();
@@ -56,21 +64,17 @@ export class PointReads {
   /** Statements sent and not answered yet. */
   #underWay = 0;
 
-  /**
-   * @param id in lower case, a UUID
-   * @param userId whose row it must be; undefined: whoever's
-   */
+  /** @param id in lower case, a UUID */
   find<Row>(
     node: DatabaseNode,
     tenantId: string,
     statements: ByIdStatements<Row>,
     id: string,
-    userId: string | undefined,
-  ): Promise<Row | null> {
+  ): Promise<PointAnswer<Row>> {
     return new Promise((resolve, reject) => {
       const gathering = this.#gathering(node, tenantId, statements);
       const { waiters } = gathering;
-      waiters.set(id, { userId, resolve, reject, before: waiters.get(id) });
+      waiters.set(id, { resolve, reject, before: waiters.get(id) });
       if (waiters.size < GATHERED_IDS_MAX) return;
       this.#gatherings.delete(gathering.key);
       if (this.#latest === gathering) this.#latest = undefined;
@@ -128,44 +132,40 @@ export class PointReads {
 async function lookUp<Row>(gathering: Gathering<Row>): Promise<void> {
   const { waiters } = gathering;
   try {
-    if (waiters.size === 1) await lookUpOne(gathering);
-    else await lookUpSeveral(gathering);
-    for (const waiter of waitersIn(waiters)) waiter.resolve(null);
+    const read = await (waiters.size === 1 ? lookUpOne(gathering) : lookUpSeveral(gathering));
+    const none: PointAnswer<Row> = { rows: [], read, known: [], userId: undefined };
+    for (const waiter of waitersIn(waiters)) waiter.resolve(none);
   } catch (error) {
     for (const waiter of waitersIn(waiters)) waiter.reject(error);
   }
 }
 
-async function lookUpOne<Row>(gathering: Gathering<Row>): Promise<void> {
+async function lookUpOne<Row>(gathering: Gathering<Row>): Promise<RowReader<Row>> {
   const { node, tenantId, waiters } = gathering;
   const [id = ''] = waiters.keys();
   const { prepared, userIdIndex } = gathering.statements.one;
   const known = [tenantId, id];
   const { rows, read } = await node.read(tenantId, prepared, known);
-  for (const fields of rows) tell(waiters, id, fields[userIdIndex], () => read(fields, known));
+  for (const row of rows) {
+    tell(waiters, id, { rows: [row], read, known, userId: row[userIdIndex] ?? undefined });
+  }
+  return read;
 }
 
-async function lookUpSeveral<Row>(gathering: Gathering<Row>): Promise<void> {
+async function lookUpSeveral<Row>(gathering: Gathering<Row>): Promise<RowReader<Row>> {
   const { node, tenantId, waiters } = gathering;
   const { prepared, idIndex, userIdIndex } = gathering.statements.several;
-  const { rows, read } = await node.read(tenantId, prepared, [tenantId, [...waiters.keys()]]);
+  const { rows, read } = await node.read(tenantId, prepared, valuesOf([tenantId, [...waiters.keys()]]));
   const known = [tenantId];
-  for (const fields of rows) {
-    tell(waiters, fields[idIndex] ?? '', fields[userIdIndex], () => read(fields, known));
+  for (const row of rows) {
+    tell(waiters, row[idIndex] ?? '', { rows: [row], read, known, userId: row[userIdIndex] ?? undefined });
   }
+  return read;
 }
 
-/** Gives a row to all who wait for it; who may not see it is told that there is none. */
-function tell<Row>(
-  waiters: Map<string, Waiter<Row>>,
-  id: string,
-  userId: string | null | undefined,
-  make: () => Row,
-): void {
-  for (let waiter = waiters.get(id); waiter !== undefined; waiter = waiter.before) {
-    if (waiter.userId === undefined || waiter.userId === userId) answer(waiter, make);
-    else waiter.resolve(null);
-  }
+/** Gives a row to all who wait for it. */
+function tell<Row>(waiters: Map<string, Waiter<Row>>, id: string, answer: PointAnswer<Row>): void {
+  for (let waiter = waiters.get(id); waiter !== undefined; waiter = waiter.before) waiter.resolve(answer);
   waiters.delete(id);
 }
 
@@ -174,16 +174,4 @@ function* waitersIn<Row>(waiters: ReadonlyMap<string, Waiter<Row>>): Generator<W
     for (let waiter: Waiter<Row> | undefined = last; waiter !== undefined; waiter = waiter.before)
       yield waiter;
   }
-}
-
-/** A row that cannot be read fails those who asked for it, not their neighbours. */
-function answer<Row>({ resolve, reject }: Waiter<Row>, make: () => Row): void {
-  let row: Row;
-  try {
-    row = make();
-  } catch (error) {
-    reject(error);
-    return;
-  }
-  resolve(row);
 }

@@ -6,16 +6,22 @@ import type { ConnectionSource, PooledConnection } from '../sharding/connections
 import type { DatabaseNode } from '../sharding/connections/database-node.js';
 import { isConnectionFailure, sqlStateOf } from '../sharding/connections/failure.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
-import type { TenantSession } from '../sharding/connections/tenant-session.js';
+import type { TenantSession, TransactionWatch } from '../sharding/connections/tenant-session.js';
 import type { OwnWrites } from '../sharding/replication/own-writes.js';
 import type { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
 import { TenantLoginUnavailableError } from '../sharding/tenant-roles/tenant-login-unavailable-error.js';
 import type { ShardFloors } from '../sharding/replication/shard-floors.js';
+import type { WatchedWrites } from './watched-writes.js';
 
 /** How one read may be answered. */
 export interface ReadOptions {
   /** `primary` goes past the replicas, for a read that must not lag at all. Default: `replica`. */
   readonly from?: 'replica' | 'primary';
+  /**
+   * Whether the cache may answer, and keep what a database answers; `ttlMs` says how old the answer may be,
+   * where that is less than the cache allows. Default: true.
+   */
+  readonly cache?: boolean | { readonly ttlMs: number };
 }
 
 /** Whose rows a call touches: it decides which of the caller's own writes a read must show. */
@@ -38,6 +44,8 @@ interface ReadUnderWay<T> {
   readonly scope: GatewayScope;
   readonly run: (node: DatabaseNode, scope: GatewayScope) => Promise<T>;
   readonly options: ReadOptions;
+  /** What the answer must show beside what the call itself asks for. */
+  readonly least: ShardPosition | undefined;
   /** The nodes under which it failed. */
   readonly failed: ReadonlySet<string>;
 }
@@ -53,21 +61,23 @@ export class ShardAccess {
   readonly #monitor: ReplicationMonitor;
   readonly #ownWrites: OwnWrites;
   readonly #floors: ShardFloors;
-  readonly #assertServed: (shardId: string) => void;
+  readonly #writes: WatchedWrites;
+  /** Throws for a shard that must not be served, as when its schema differs. */
+  readonly assertServed: (shardId: string) => void;
 
-  /** @param assertServed throws for a shard that must not be served, as when its schema differs */
+  /** @param assertServed throws for a shard that must not be served */
   constructor(
     nodes: NodeDirectory,
     monitor: ReplicationMonitor,
-    ownWrites: OwnWrites,
-    floors: ShardFloors,
+    { ownWrites, floors, writes }: { ownWrites: OwnWrites; floors: ShardFloors; writes: WatchedWrites },
     assertServed: (shardId: string) => void,
   ) {
     this.#nodes = nodes;
     this.#monitor = monitor;
     this.#ownWrites = ownWrites;
     this.#floors = floors;
-    this.#assertServed = assertServed;
+    this.#writes = writes;
+    this.assertServed = assertServed;
   }
 
   /**
@@ -90,21 +100,23 @@ export class ShardAccess {
    * The same for a read that goes to the node itself. It is the hot path: each promise less is a few percent
    * of a point read.
    *
+   * @param least what the answer must show beside what the call itself asks for
    * @see read
    */
   readOn<T>(
     call: ShardCall,
     run: (node: DatabaseNode, scope: GatewayScope) => Promise<T>,
     options: ReadOptions = {},
+    least?: ShardPosition,
   ): Promise<T> {
-    this.#assertServed(call.shardId);
+    this.assertServed(call.shardId);
     const scope = GatewayContext.require();
-    return this.#readFrom({ call, scope, run, options, failed: NO_NODES }, undefined);
+    return this.#readFrom({ call, scope, run, options, least, failed: NO_NODES }, undefined);
   }
 
   #readFrom<T>(read: ReadUnderWay<T>, failure: unknown): Promise<T> {
-    const { call, scope, run, options, failed } = read;
-    const node = this.#chooseReader(call, scope, failed, options);
+    const { call, scope, run, failed } = read;
+    const node = this.#chooseReader(read);
     if (node === undefined) return Promise.reject(noneAnswers(call.shardId, failure));
     return run(node, scope).then(
       (answer) => {
@@ -124,7 +136,7 @@ export class ShardAccess {
    * needs a connection, and another one when that cannot be had. Once it runs it is not tried again.
    */
   readLater(call: ShardCall, options: ReadOptions = {}): EntityManager {
-    this.#assertServed(call.shardId);
+    this.assertServed(call.shardId);
     const session = this.#readSession(GatewayContext.require(), call);
     const lenders = new WeakMap<PooledConnection, ConnectionSource>();
     const source: ConnectionSource = {
@@ -149,14 +161,14 @@ export class ShardAccess {
    * atomic, and each commit is noted.
    */
   writer(call: ShardCall): EntityManager {
-    this.#assertServed(call.shardId);
+    this.assertServed(call.shardId);
     const scope = GatewayContext.require();
     return this.#nodes.primary(call.shardId).session({
       tenantId: scope.tenantId,
       actor: scope.actor,
       access: 'write',
       login: call.login ?? 'shared',
-      onCommitted: this.#noteCommit(scope, call),
+      watch: this.#watch(scope, call),
     });
   }
 
@@ -186,14 +198,15 @@ export class ShardAccess {
     }
   }
 
-  #noteCommit(scope: GatewayScope, call: ShardCall): (position: Omit<ShardPosition, 'shardId'>) => void {
+  /** The cache knows of a commit first, then the chain and the users, so that nobody reads what is older. */
+  #watch({ tenantId, userId }: GatewayScope, call: ShardCall): () => TransactionWatch {
     const trace = GatewayContext.trace();
-    const users = new Set([scope.userId, call.userId].filter((userId) => userId !== undefined));
-    return (committed) => {
-      const position = { shardId: call.shardId, ...committed };
+    const users = new Set([userId, call.userId].filter((user) => user !== undefined));
+    const noteCommit = (position: ShardPosition): void => {
       trace?.noteWrite(position);
-      for (const userId of users) this.#ownWrites.note(scope.tenantId, userId, position);
+      for (const user of users) this.#ownWrites.note(tenantId, user, position);
     };
+    return () => this.#writes.watch({ shardId: call.shardId, tenantId }, noteCommit);
   }
 
   #readSession({ tenantId, actor }: GatewayScope, { login = 'shared' }: ShardCall): TenantSession {
@@ -219,17 +232,14 @@ export class ShardAccess {
   }
 
   /** The next node to try: a qualified replica, else the primary, else nothing. */
-  #chooseReader(
-    call: ShardCall,
-    scope: GatewayScope,
-    failed: ReadonlySet<string>,
-    { from = 'replica' }: ReadOptions,
-  ): DatabaseNode | undefined {
+  #chooseReader({ call, scope, failed, options, least }: ReadUnderWay<unknown>): DatabaseNode | undefined {
     const { shardId } = call;
-    const replica =
-      from === 'primary'
-        ? undefined
-        : this.#monitor.pickReplica(shardId, this.#requiredPosition(call, scope), failed);
+    let replica: DatabaseNode | undefined;
+    if (options.from !== 'primary') {
+      let required = this.#requiredPosition(call, scope);
+      if (least !== undefined) required = laterPosition(required, least);
+      replica = this.#monitor.pickReplica(shardId, required, failed);
+    }
     if (replica !== undefined) return replica;
     const isAway = failed.has(shardId) || this.#monitor.status(shardId).state === 'down';
     return isAway ? undefined : this.#nodes.primary(shardId);

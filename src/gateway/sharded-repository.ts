@@ -4,7 +4,6 @@ import {
   type DeleteResult,
   type EntityManager,
   type FindManyOptions,
-  type FindOneOptions,
   type FindOptionsWhere,
   type InsertResult,
   type ObjectLiteral,
@@ -17,7 +16,13 @@ import { ScopeConflictError, ValidationError } from '../common/gateway-error.js'
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
 import type { IdMint } from '../sharding/topology/id-mint.js';
 import { type AllShardsRepository } from './all-shards-repository.js';
-import { onlyIdOf, saysOnlyWhere, scoped } from './find-options.js';
+import {
+  onlyIdOf,
+  saysOnlyWhere,
+  scoped,
+  type RepositoryFind,
+  type RepositoryFindOne,
+} from './find-options.js';
 import { stampOwner, type RowOwner } from './row-owner.js';
 import type { RowsChannel } from './rows-channel.js';
 import type { ReadOptions } from './shard-access.js';
@@ -82,7 +87,7 @@ export class ShardedRepository<T extends ShardedEntity> {
    *
    * @throws ValidationError when it is not an id of a gateway
    */
-  findById(id: string, options: Omit<FindOneOptions<T>, 'where'> & ReadOptions = {}): Promise<T | null> {
+  findById(id: string, options: Omit<RepositoryFindOne<T>, 'where'> = {}): Promise<T | null> {
     return attempt(() => {
       const owner = this.#routing.ownerOfId(id);
       const channel = this.#routing.channel(owner);
@@ -93,7 +98,7 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   /** @see Repository.find */
-  find(options: FindManyOptions<T> & ReadOptions = {}): Promise<T[]> {
+  find(options: RepositoryFind<T> = {}): Promise<T[]> {
     return attempt(() => {
       const owner = this.#owner();
       return this.#routing.channel(owner).find(this.#entity, scoped(options, owner), options);
@@ -106,7 +111,7 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   /** @see Repository.findOne */
-  findOne(options: FindOneOptions<T> & ReadOptions): Promise<T | null> {
+  findOne(options: RepositoryFindOne<T>): Promise<T | null> {
     return attempt(() => {
       const owner = this.#owner();
       const channel = this.#routing.channel(owner);
@@ -125,7 +130,7 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   /** @see Repository.findOneOrFail @throws EntityNotFoundError of TypeORM when there is none */
-  async findOneOrFail(options: FindOneOptions<T> & ReadOptions): Promise<T> {
+  async findOneOrFail(options: RepositoryFindOne<T>): Promise<T> {
     const row = await this.findOne(options);
     // TypeORM's error prints the criteria; they are a caller's values and stay out of messages.
     if (row === null) throw new EntityNotFoundError(this.#entity, undefined);
@@ -138,12 +143,12 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   /** @see Repository.findAndCount */
-  findAndCount(options: FindManyOptions<T> & ReadOptions = {}): Promise<[T[], number]> {
+  findAndCount(options: RepositoryFind<T> = {}): Promise<[T[], number]> {
     return this.#read((manager, find) => manager.findAndCount(this.#entity, find), options);
   }
 
   /** @see Repository.count */
-  count(options: FindManyOptions<T> & ReadOptions = {}): Promise<number> {
+  count(options: RepositoryFind<T> = {}): Promise<number> {
     return this.#read((manager, find) => manager.count(this.#entity, find), options);
   }
 
@@ -153,7 +158,7 @@ export class ShardedRepository<T extends ShardedEntity> {
   }
 
   /** @see Repository.exists */
-  exists(options: FindManyOptions<T> & ReadOptions = {}): Promise<boolean> {
+  exists(options: RepositoryFind<T> = {}): Promise<boolean> {
     return this.#read((manager, find) => manager.exists(this.#entity, find), options);
   }
 
@@ -255,7 +260,7 @@ export class ShardedRepository<T extends ShardedEntity> {
 
   async #read<R>(
     run: (manager: EntityManager, find: FindManyOptions<T>) => Promise<R>,
-    options: FindManyOptions<T> & ReadOptions,
+    options: RepositoryFind<T>,
   ): Promise<R> {
     const owner = this.#owner();
     const find = scoped(options, owner);

@@ -206,7 +206,14 @@ describe('a tenant’s session', () => {
   it('tells after each commit a position that every replica must have reached to show it', async () => {
     const dataSource = await dataSourceWith();
     const positions: bigint[] = [];
-    const manager = dataSource.createSession({ ...WRITER, onCommitted: ({ lsn }) => positions.push(lsn) });
+    const watch = () => ({
+      sending: () => undefined,
+      committing: () => [],
+      committed: ({ lsn }: { lsn: bigint }) => positions.push(lsn),
+      undone: () => undefined,
+      unknown: () => undefined,
+    });
+    const manager = dataSource.createSession({ ...WRITER, watch });
     await manager.query(`INSERT INTO notes VALUES ('a')`);
     await manager.transaction((tx) => tx.query(`INSERT INTO notes VALUES ('b')`));
     const [first = 0n, second = 0n] = positions;

@@ -2,7 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { EntityManager, MigrationInterface, QueryRunner } from 'typeorm';
 import { SILENT_LOG } from '../../src/common/log.js';
+import { OwnCommits } from '../../src/gateway/own-commits.js';
 import { ShardAccess } from '../../src/gateway/shard-access.js';
+import { WatchedWrites } from '../../src/gateway/watched-writes.js';
 import { NodeDirectory, type ShardAddress } from '../../src/sharding/connections/node-directory.js';
 import { migrateShards } from '../../src/sharding/migrations/migrator.js';
 import { CreateShardTables1763800000000 } from '../../src/sharding/migrations/system/create-shard-tables.js';
@@ -85,7 +87,13 @@ export class LookupWorld {
     const isEverywhere = (position: ShardPosition): boolean => this.#monitor.isEverywhere(position);
     const floors = new ShardFloors(isEverywhere);
     const ownWrites = new OwnWrites(isEverywhere, floors);
-    this.access = new ShardAccess(nodes, this.#monitor, ownWrites, floors, () => undefined);
+    // No cache, and nobody to tell.
+    const writes = new WatchedWrites(undefined, new OwnCommits(), {
+      noticesWithin: () => [],
+      announce: () => undefined,
+      findOut: () => undefined,
+    });
+    this.access = new ShardAccess(nodes, this.#monitor, { ownWrites, floors, writes }, () => undefined);
   }
 
   static async create(): Promise<LookupWorld> {

@@ -18,6 +18,8 @@ export interface CompiledSelect {
   readonly knownColumns: readonly ColumnMetadata[];
   /** The values of these, for the row reader. */
   readonly known: readonly string[];
+  /** The id that the conditions fix, if they do: no other row can be in the answer. */
+  readonly ids: readonly string[] | undefined;
 }
 
 /** A SELECT of rows by id, and where in its rows the id and the user stand. */
@@ -69,6 +71,8 @@ const compiledEntities = new WeakMap<EntityMetadata, CompiledEntity<ObjectLitera
  * server: it would be written, sent and read for each row again.
  */
 export class CompiledEntity<T extends ObjectLiteral> {
+  /** `schema.table`, without quotes. */
+  readonly table: string;
   readonly #metadata: EntityMetadata;
   readonly #properties: PropertyTree;
   readonly #fixable: FixableColumns;
@@ -79,6 +83,7 @@ export class CompiledEntity<T extends ObjectLiteral> {
   readonly #byIds: ByIdSelects | undefined;
 
   private constructor(metadata: EntityMetadata) {
+    this.table = `${metadata.schema ?? 'public'}.${metadata.tableName}`;
     this.#metadata = metadata;
     this.#properties = propertyTreeOf(metadata);
     this.#fixable = new FixableColumns(metadata);
@@ -154,11 +159,13 @@ export class CompiledEntity<T extends ObjectLiteral> {
 
   #selectRows(where: unknown, clauses: string, values: BoundValues): CompiledSelect {
     const fixed = this.#fixable.fixedBy(where);
+    const id = fixed.values[fixed.columns.findIndex(({ propertyPath }) => propertyPath === 'id')];
     return {
       text: `${this.#selectSql(fixed.columns)}${clauses}`,
       params: values.list,
       knownColumns: fixed.columns,
       known: fixed.values,
+      ids: id === undefined ? undefined : [id],
     };
   }
 

@@ -3,7 +3,7 @@ import type { PoolOptions } from './pool-options.js';
 /** How many connections one server may have to bear from all gateway processes, and how many it admits. */
 export interface ConnectionBudget {
   readonly nodeId: string;
-  /** processes × (size + overflow + tenantSize + 1 for the poll) */
+  /** processes × (size + overflow + tenantSize + 2: one for the poll, one for notices of writes) */
   readonly needed: number;
   /** `max_connections` less what the server keeps for superusers. */
   readonly admitted: number;

@@ -7,7 +7,7 @@ import { sqlStateOf, toQueryFailedError } from './failure.js';
 import type { NodeDataSource } from './node-data-source.js';
 import type { PreparedStatement } from './prepared-statement.js';
 import { GatheredReads } from './gathered-reads.js';
-import { readAlone, type ReadAnswer } from './scoped-read.js';
+import { readAlone, type ParameterValue, type ReadAnswer } from './scoped-read.js';
 import type { TenantSession } from './tenant-session.js';
 
 /**
@@ -82,14 +82,13 @@ export class DatabaseNode {
   /**
    * Runs a prepared read in the name of a tenant, by itself.
    *
-   * @param params values as the driver takes them: strings, numbers, dates, buffers, arrays
+   * @param values of its parameters, see {@link valuesOf}
    */
   read<Row>(
     tenantId: string,
     statement: PreparedStatement<Row>,
-    params: readonly unknown[],
+    values: readonly ParameterValue[],
   ): Promise<ReadAnswer<Row>> {
-    const values = params.map((param) => utils.prepareValue(param));
     return answered(() => readAlone(this.#reads, tenantId, statement, values));
   }
 
@@ -101,9 +100,8 @@ export class DatabaseNode {
   readTogether<Row>(
     tenantId: string,
     statement: PreparedStatement<Row>,
-    params: readonly unknown[],
+    values: readonly ParameterValue[],
   ): Promise<ReadAnswer<Row>> {
-    const values = params.map((param) => utils.prepareValue(param));
     return answered(() => this.#gathered.read(tenantId, statement, values));
   }
 
@@ -122,6 +120,15 @@ export class DatabaseNode {
   query<Row extends SqlRow = SqlRow>(sql: string, params?: readonly unknown[]): Promise<Row[]> {
     return this.#pool.query<Row>(sql, params);
   }
+}
+
+/**
+ * Values of parameters as they are sent.
+ *
+ * @param params as the driver takes them: strings, numbers, dates, buffers, arrays
+ */
+export function valuesOf(params: readonly unknown[]): readonly ParameterValue[] {
+  return params.map((param) => utils.prepareValue(param));
 }
 
 /** What a prepared read answers; it is run once more when the server has forgotten the statement. */

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ConnectionSource } from './connection-pool.js';
 import type { PreparedStatement } from './prepared-statement.js';
-import { readScoped, type GroupedRead, type ReadAnswer } from './scoped-read.js';
+import { readScoped, type GroupedRead, type ParameterValue, type ReadAnswer } from './scoped-read.js';
 
 /** Reads of one group: beyond that each costs about as much as by itself. */
 const GROUP_MAX = 8;
@@ -49,7 +49,7 @@ export class GatheredReads {
   read<Row>(
     tenantId: string,
     statement: PreparedStatement<Row>,
-    params: readonly (string | Buffer | null)[],
+    params: readonly ParameterValue[],
   ): Promise<ReadAnswer<Row>> {
     return new Promise((resolve, reject) => {
       const group = this.#group(tenantId, statement);

@@ -4,7 +4,7 @@ import { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { GatewayContext } from '../../common/gateway-context.js';
 import type { ConnectionPool, ConnectionSource } from './connection-pool.js';
 import { TenantQueryRunner } from './tenant-query-runner.js';
-import type { TenantSession } from './tenant-session.js';
+import type { TenantSession, TransactionWatch } from './tenant-session.js';
 
 /** A class or schema that TypeORM knows as an entity. */
 export type EntityClass = (abstract new (...args: never[]) => unknown) | EntitySchema;
@@ -21,6 +21,7 @@ export class NodeDataSource extends DataSource {
   readonly #pool: ConnectionPool;
   readonly #tenantLogin: (tenantId: string) => ConnectionSource;
   readonly #access: 'read' | 'write';
+  #watch: ((tenantId: string) => TransactionWatch) | undefined;
 
   /** @param tenantLogin gives the connections that are logged in as a tenant */
   constructor(
@@ -40,6 +41,11 @@ export class NodeDataSource extends DataSource {
     this.#pool = pool;
     this.#tenantLogin = tenantLogin;
     this.#access = access;
+  }
+
+  /** Says who follows the transactions of `@InjectDataSource` users, from now on. */
+  watchTransactions(watch: (tenantId: string) => TransactionWatch): void {
+    this.#watch = watch;
   }
 
   /** Builds the entities' metadata; connections are made when statements need them. */
@@ -67,16 +73,13 @@ export class NodeDataSource extends DataSource {
    */
   override createQueryRunner(): QueryRunner {
     const { tenantId, actor } = GatewayContext.require();
-    const trace = GatewayContext.trace();
-    const shardId = this.#pool.nodeId;
+    const watch = this.#watch;
     const session: TenantSession = {
       tenantId,
       actor,
       access: this.#access,
       login: 'tenant',
-      ...(this.#access === 'write' && {
-        onCommitted: (position) => trace?.noteWrite({ shardId, ...position }),
-      }),
+      ...(this.#access === 'write' && watch !== undefined && { watch: () => watch(tenantId) }),
     };
     return this.#runner(session, this.#tenantLogin(tenantId));
   }

@@ -4,6 +4,9 @@ import { isConnectionFailure } from './failure.js';
 import type { PreparedStatement, RawRow, RowReader } from './prepared-statement.js';
 import { takeRows } from './row-messages.js';
 
+/** A parameter's value in the text format, or bytes. */
+export type ParameterValue = string | Buffer | null;
+
 /** The rows of a prepared read, still as text, and what makes values of them. */
 export interface ReadAnswer<Row> {
   readonly rows: readonly RawRow[];
@@ -12,7 +15,7 @@ export interface ReadAnswer<Row> {
 
 /** One read of a group: the values of its parameters, and who waits for it. */
 export interface GroupedRead<Row> {
-  readonly params: readonly (string | Buffer | null)[];
+  readonly params: readonly ParameterValue[];
   readonly resolve: (answer: ReadAnswer<Row>) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -193,7 +196,7 @@ export function readAlone<Row>(
   source: ConnectionSource,
   tenantId: string,
   statement: PreparedStatement<Row>,
-  params: readonly (string | Buffer | null)[],
+  params: readonly ParameterValue[],
 ): Promise<ReadAnswer<Row>> {
   return new Promise((resolve, reject) => {
     void readScoped(source, tenantId, statement, [{ params, resolve, reject }]);
@@ -235,11 +238,7 @@ function parse(
   }
 }
 
-function run(
-  connection: pg.Connection,
-  statement: string,
-  values: readonly (string | Buffer | null)[],
-): void {
+function run(connection: pg.Connection, statement: string, values: readonly ParameterValue[]): void {
   connection.bind({ statement, values: [...values] }, true);
   connection.execute(null, true);
 }

@@ -5,9 +5,10 @@ import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner
 import type { IsolationLevel } from 'typeorm/driver/types/IsolationLevel.js';
 import { BroadcasterResult } from 'typeorm/subscriber/BroadcasterResult.js';
 import { GatewayError, ScopeConflictError } from '../../common/gateway-error.js';
+import { CACHE_CHANNEL } from './cache-channel.js';
 import type { ConnectionSource, PooledConnection } from './connection-pool.js';
 import { isConnectionFailure, toQueryFailedError } from './failure.js';
-import type { TenantSession } from './tenant-session.js';
+import type { TenantSession, TransactionWatch } from './tenant-session.js';
 
 /**
  * Read on the connection that committed, after the commit: everything that it committed lies before this
@@ -25,6 +26,9 @@ const UNPREPARABLE_SQL = `; SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_exp
 
 /** The same for all statements of one transaction. */
 const BEGUN_SQL = `SELECT EXTRACT(epoch FROM pg_catalog.now())::pg_catalog.text AS "begunAt"`;
+
+/** What is notified in a transaction arrives when it is committed, and not at all when it is not. */
+const NOTIFY_SQL = `SELECT pg_catalog.pg_notify('${CACHE_CHANNEL}', payload) FROM unnest($1::text[]) AS payload`;
 
 interface BegunRow {
   readonly begunAt: string;
@@ -50,6 +54,7 @@ export class TenantQueryRunner extends PostgresQueryRunner {
   #begunAt: string | undefined;
   /** The caller's own SQL has ended the transaction. */
   #hasEnded = false;
+  #watch: TransactionWatch | undefined;
   /** The statement before, of a caller's transaction: the next one is sent when what it did is known. */
   #previous: Promise<unknown> = Promise.resolve();
 
@@ -85,6 +90,7 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       throw toQueryFailedError(error);
     }
     this.#held = connection;
+    this.#watch = this.#session.watch?.();
     this.#broken = false;
     this.#hasEnded = false;
     this.isTransactionActive = true;
@@ -101,7 +107,9 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     await this.broadcaster.broadcast('BeforeTransactionCommit');
     try {
       if (this.#hasEnded) throw endedByCaller();
-      await this.#commit(connection, connection.query('COMMIT'));
+      const watch = this.#watch;
+      this.#watch = undefined;
+      await this.#commit(connection, watch);
     } catch (error) {
       this.#broken = true;
       throw error;
@@ -164,12 +172,13 @@ export class TenantQueryRunner extends PostgresQueryRunner {
   /** Begin, statement, commit and position, sent at once: one round trip for all four. */
   async #inOwnTransaction(sql: string, params: unknown[] | undefined): Promise<pg.QueryResult> {
     const connection = await this.#source.acquire();
+    const watch = this.#session.watch?.();
     let broken = true;
     try {
       const [begun, answered, committed] = await Promise.allSettled([
         connection.query(this.#beginSql()),
-        this.#run(connection, sql, params),
-        this.#commit(connection, connection.query('COMMIT')),
+        this.#run(connection, sql, params, watch),
+        this.#commit(connection, watch),
       ]);
       if (begun.status === 'rejected') throw begun.reason;
       if (answered.status === 'rejected') {
@@ -192,7 +201,7 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     sql: string,
     params: unknown[] | undefined,
   ): Promise<pg.QueryResult> {
-    if (this.#session.login === 'shared') return this.#run(connection, sql, params);
+    if (this.#session.login === 'shared') return this.#run(connection, sql, params, this.#watch);
     const answer = this.#previous.then(() => this.#runWatched(connection, sql, params));
     this.#previous = answer.catch(() => undefined);
     return answer;
@@ -207,23 +216,29 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     if (this.#hasEnded || this.#held !== connection) throw endedByCaller();
     let answer: pg.QueryResult;
     try {
-      answer = await this.#run(connection, sql, params);
+      answer = await this.#run(connection, sql, params, this.#watch);
     } catch (error) {
       // COMMIT and PREPARE TRANSACTION end it also when they fail. The answer to nothing tells, in any state.
       await connection.query('').catch(() => undefined);
-      if (connection.getTransactionStatus() !== 'E' && connection.getTransactionStatus() !== 'T') this.#end();
+      if (connection.getTransactionStatus() !== 'E' && connection.getTransactionStatus() !== 'T') {
+        this.#end(connection);
+      }
       throw error;
     }
     if (!(await this.#isSameTransaction(connection, answer.command))) {
-      this.#end();
+      this.#end(connection);
       throw endedByCaller();
     }
     return answer;
   }
 
-  #end(): void {
+  /** Whether it was by COMMIT or by ROLLBACK is not asked: its connection is closed. */
+  #end(connection: PooledConnection): void {
     this.#hasEnded = true;
     this.#broken = true;
+    this.#watch?.committing();
+    this.#watch?.unknown(processIdOf(connection));
+    this.#watch = undefined;
   }
 
   async #isSameTransaction(connection: PooledConnection, command: string): Promise<boolean> {
@@ -235,7 +250,13 @@ export class TenantQueryRunner extends PostgresQueryRunner {
   }
 
   /** The statement goes out in the extended protocol always: there, one text cannot hold two statements. */
-  #run(connection: PooledConnection, sql: string, params: unknown[] | undefined): Promise<pg.QueryResult> {
+  #run(
+    connection: PooledConnection,
+    sql: string,
+    params: unknown[] | undefined,
+    watch: TransactionWatch | undefined,
+  ): Promise<pg.QueryResult> {
+    watch?.sending(sql, params ?? []);
     const config: pg.QueryConfig & { queryMode: 'extended' } = {
       text: sql,
       values: params ?? [],
@@ -244,26 +265,34 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     return connection.query(config);
   }
 
-  /** Waits for a commit that is under way, and learns how far it reaches. */
-  async #commit(connection: PooledConnection, commit: Promise<pg.QueryResult>): Promise<void> {
-    const { onCommitted } = this.#session;
-    const [done, position] = await Promise.allSettled([
-      commit,
-      onCommitted === undefined ? undefined : connection.query<CommittedRow>(COMMITTED_POSITION_SQL),
+  /** Commits, and learns how far that reaches. */
+  async #commit(connection: PooledConnection, watch: TransactionWatch | undefined): Promise<void> {
+    const notices = watch?.committing() ?? [];
+    const [, done, position] = await Promise.allSettled([
+      // Should it fail, so does the commit.
+      notices.length > 0 ? connection.query(NOTIFY_SQL, [notices]) : undefined,
+      connection.query('COMMIT'),
+      watch && connection.query<CommittedRow>(COMMITTED_POSITION_SQL),
     ]);
-    if (done.status === 'rejected') throw done.reason;
+    if (done.status === 'rejected') {
+      if (isConnectionFailure(done.reason)) watch?.unknown(processIdOf(connection));
+      else watch?.undone();
+      throw done.reason;
+    }
     // COMMIT of a failed transaction succeeds, with this tag, and keeps nothing.
     if (done.value.command !== 'COMMIT') {
+      watch?.undone();
       throw new Error('The transaction had failed before its commit; nothing was kept.');
     }
+    const row = position.status === 'fulfilled' ? position.value?.rows[0] : undefined;
+    if (row !== undefined) watch?.committed({ timeline: row.timeline, lsn: BigInt(row.lsn) });
+    else watch?.unknown(processIdOf(connection));
     if (position.status === 'rejected') throw position.reason;
-    const row = position.value?.rows[0];
-    if (onCommitted !== undefined && row !== undefined) {
-      onCommitted({ timeline: row.timeline, lsn: BigInt(row.lsn) });
-    }
   }
 
   #leaveTransaction(): void {
+    this.#watch?.undone();
+    this.#watch = undefined;
     if (this.#held !== undefined) this.#source.release(this.#held, this.#broken);
     this.#held = undefined;
     this.isTransactionActive = false;
@@ -281,6 +310,11 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       login === 'tenant' ? UNPREPARABLE_SQL : '',
     ].join(' ');
   }
+}
+
+/** The driver's published types leave it out. */
+function processIdOf(connection: PooledConnection & { readonly processID?: unknown }): number {
+  return Number(connection.processID ?? 0);
 }
 
 function endedByCaller(): ScopeConflictError {

@@ -1,5 +1,26 @@
 import type { ShardPosition } from '../../common/shard-position.js';
 
+/**
+ * Follows one transaction: what it sends, and what becomes of it. After `committing` exactly one of the last
+ * three is called, before whoever committed is told.
+ */
+export interface TransactionWatch {
+  /** A statement is about to be sent. */
+  sending(sql: string, params: readonly unknown[]): void;
+  /** COMMIT is about to be sent. @returns what is to be notified with it, if it is kept */
+  committing(): readonly string[];
+  /** What it wrote is kept, and lies before this position. */
+  committed(position: Omit<ShardPosition, 'shardId'>): void;
+  /** Nothing of it is kept. */
+  undone(): void;
+  /**
+   * Nobody knows whether it is kept: the connection broke meanwhile.
+   *
+   * @param processId of the server's process that may still be at it
+   */
+  unknown(processId: number): void;
+}
+
 /** In whose name, and for what, statements run on a node. */
 export interface TenantSession {
   /** The tenant whose rows are visible; row-level security holds it. */
@@ -14,6 +35,6 @@ export interface TenantSession {
    * server knows the tenant by the login itself.
    */
   readonly login: 'shared' | 'tenant';
-  /** Called after each commit with a position that every committed write of it lies before. */
-  readonly onCommitted?: (position: Omit<ShardPosition, 'shardId'>) => void;
+  /** Makes who follows a transaction; asked for each, those of single statements included. */
+  readonly watch?: () => TransactionWatch;
 }

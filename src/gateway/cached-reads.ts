@@ -1,0 +1,122 @@
+import { GatewayContext, type GatewayScope } from '../common/gateway-context.js';
+import { laterPosition, type ShardPosition } from '../common/shard-position.js';
+import { sizeOfRows } from '../cache/answer-size.js';
+import type { CacheRead, QueryCache } from '../cache/query-cache.js';
+import type { TableRows } from '../cache/table-rows.js';
+import type { DatabaseNode } from '../sharding/connections/database-node.js';
+import type { RawRow } from '../sharding/connections/prepared-statement.js';
+import type { ParameterValue } from '../sharding/connections/scoped-read.js';
+import { assertReadOptions } from './find-options.js';
+import type { OwnCommits } from './own-commits.js';
+import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
+
+/**
+ * An answer as the server sent it: text, which nobody can change. Everybody makes objects of their own from it,
+ * those who share it and those who come later.
+ */
+export interface KeptAnswer {
+  readonly rows: readonly RawRow[];
+}
+
+/** What a read asks. */
+export interface StatementCall<Answer extends KeptAnswer> {
+  /** Tells this statement and its parameters from all others of the tenant's on its login. */
+  readonly key: string;
+  /** What the answer is made of. */
+  readonly tables: readonly TableRows[];
+  /** Asks one node. */
+  readonly ask: (node: DatabaseNode, scope: GatewayScope) => Promise<Answer>;
+}
+
+/** What the cache has to be told of a process's shards and writes. */
+export interface CachedReadsParts {
+  /** Undefined where the gateway has none. */
+  readonly cache: QueryCache<KeptAnswer> | undefined;
+  readonly commits: OwnCommits;
+  /** The epoch of the newest shard map. */
+  readonly epoch: () => number;
+}
+
+/**
+ * The one way of a read: cache, then single flight, then a node that shows what it must.
+ *
+ * What the cache answers is as new as the latest write that this process acknowledged or heard of, and as the
+ * tokens of the call ask for.
+ */
+export class CachedReads {
+  readonly #access: ShardAccess;
+  readonly #parts: CachedReadsParts;
+
+  constructor(access: ShardAccess, parts: CachedReadsParts) {
+    this.#access = access;
+    this.#parts = parts;
+  }
+
+  /** @returns the answer itself where it is kept: a promise would cost more than finding it */
+  read<Answer extends KeptAnswer>(
+    call: ShardCall,
+    statement: StatementCall<Answer>,
+    options: ReadOptions,
+  ): Answer | Promise<Answer> {
+    const { cache } = this.#parts;
+    if (cache === undefined) return this.#access.readOn(call, statement.ask, options);
+    const scope = GatewayContext.require();
+    const trace = GatewayContext.trace();
+    if (options.cache === false || options.from === 'primary' || trace?.goesPastCache === true) {
+      cache.countsOf(scope.tenantId).bypasses.asked += 1;
+      return this.#access.readOn(call, statement.ask, options);
+    }
+    this.#access.assertServed(call.shardId);
+    const read = this.#cacheRead(call, scope, statement, options);
+    const kept = cache.lookUp(read);
+    if (kept !== undefined) {
+      trace?.noteRead(call.shardId, 'cache');
+      // One key is one statement's, and its answers are of one kind.
+      return kept as Answer;
+    }
+    const ask = async (least: ShardPosition | undefined) => {
+      const answer = await this.#access.readOn(call, statement.ask, options, least);
+      const { rows } = answer;
+      return { answer, isEmpty: rows.length === 0, bytes: sizeOfRows(rows) };
+    };
+    return cache.fill(read, statement.tables, ask) as Promise<Answer>;
+  }
+
+  #cacheRead(
+    { shardId, login = 'shared' }: ShardCall,
+    { tenantId }: GatewayScope,
+    { key }: StatementCall<KeptAnswer>,
+    { cache }: ReadOptions,
+  ): CacheRead {
+    if (typeof cache === 'object') assertReadOptions({ cache });
+    return {
+      key: `${this.#parts.epoch()} ${shardId} ${tenantId} ${login} ${key}`,
+      shardId,
+      tenantId,
+      required: this.#foreignPosition(shardId),
+      ttlMs: typeof cache === 'object' ? cache.ttlMs : undefined,
+    };
+  }
+
+  /** What of other processes' writes the call's tokens ask for. */
+  #foreignPosition(shardId: string): ShardPosition | undefined {
+    const tokens = GatewayContext.trace()?.tokenPositions(shardId);
+    if (tokens === undefined) return undefined;
+    let required: ShardPosition | undefined;
+    for (const position of tokens) {
+      if (!this.#parts.commits.has(position)) required = laterPosition(required, position);
+    }
+    return required;
+  }
+}
+
+/** A key for a statement with these parameters, as the driver takes them. Different ones have different keys. */
+export function statementKey(name: string, params: readonly ParameterValue[]): string {
+  let key = name;
+  for (const param of params) {
+    if (param === null) key += ' n';
+    else if (typeof param === 'string') key += ` ${param.length} ${param}`;
+    else key += ` b${param.length} ${param.toString('latin1')}`;
+  }
+  return key;
+}

@@ -1,0 +1,132 @@
+import { createHmac } from 'node:crypto';
+import { parse } from 'pg-connection-string';
+import type { Log } from '../common/log.js';
+import type { ShardPosition } from '../common/shard-position.js';
+import { ShardBus } from '../cache/bus/shard-bus.js';
+import { QueryCache } from '../cache/query-cache.js';
+import { CACHE_CHANNEL } from '../sharding/connections/cache-channel.js';
+import type { NodeDirectory } from '../sharding/connections/node-directory.js';
+import { NoticeConnection } from '../sharding/connections/notice-connection.js';
+import type { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
+import type { KeptAnswer } from './cached-reads.js';
+import { CommitOutcomes } from './commit-outcomes.js';
+import type { ResolvedGatewayOptions } from './gateway-options.js';
+import { OwnCommits } from './own-commits.js';
+import { WatchedWrites } from './watched-writes.js';
+
+/** The bus of one shard, and what it runs over. */
+interface ShardNotices {
+  readonly bus: ShardBus;
+  readonly connection: NoticeConnection;
+}
+
+/**
+ * The cache of this process, and all that keeps it true: every write of its own goes past it, and so does the
+ * news of what other processes write. Without a cache of its own a process still tells the others.
+ */
+export class GatewayCache {
+  /** Undefined where the options ask for none. */
+  readonly cache: QueryCache<KeptAnswer> | undefined;
+  readonly writes: WatchedWrites;
+  readonly commits = new OwnCommits();
+  readonly #monitor: ReplicationMonitor;
+  readonly #outcomes: CommitOutcomes;
+  readonly #notices: ReadonlyMap<string, ShardNotices>;
+
+  constructor(options: ResolvedGatewayOptions, nodes: NodeDirectory, monitor: ReplicationMonitor, log: Log) {
+    this.#monitor = monitor;
+    this.#outcomes = new CommitOutcomes(nodes, (shardId) => monitor.currentPosition(shardId));
+    this.#notices = new Map(
+      options.shards.map(({ id, primary }) => [id, this.#noticesOf(id, primary.url, log)]),
+    );
+    this.cache = options.cache === false ? undefined : this.#cacheWith(options.cache);
+    this.writes = new WatchedWrites(this.cache, this.commits, {
+      noticesWithin: ({ shardId, ...write }) => {
+        const bus = this.#notices.get(shardId)?.bus;
+        return bus === undefined || bus.isAnnouncing ? [] : bus.noticePayloads(write);
+      },
+      announce: ({ shardId, ...write }) => {
+        this.#notices.get(shardId)?.bus.announce(write);
+      },
+      findOut: (shardId, processId, over) => {
+        this.#outcomes.findOut(shardId, processId, over);
+      },
+    });
+  }
+
+  /** Begins to listen to the other processes, on every shard; what is away is tried again in the background. */
+  async start(): Promise<void> {
+    await Promise.all(Array.from(this.#notices.values(), ({ connection }) => connection.connect()));
+  }
+
+  /** Says goodbye to the other processes. */
+  async stop(): Promise<void> {
+    this.#outcomes.stop();
+    await Promise.all(
+      Array.from(this.#notices.values(), async ({ bus, connection }) => {
+        await bus.close();
+        connection.close();
+      }),
+    );
+  }
+
+  #cacheWith({ tenantShare, ...options }: Exclude<ResolvedGatewayOptions['cache'], false>) {
+    return new QueryCache<KeptAnswer>({
+      ...options,
+      shareOf: () => tenantShare,
+      isEverywhere: (position) => this.#monitor.isEverywhere(position),
+      isHeard: (shardId) => this.#notices.get(shardId)?.bus.isHeard === true,
+      now: () => performance.now(),
+    });
+  }
+
+  #noticesOf(shardId: string, url: string, log: Log): ShardNotices {
+    const connection: NoticeConnection = new NoticeConnection(
+      url,
+      CACHE_CHANNEL,
+      {
+        onPayload: (payload) => {
+          bus.received(payload);
+        },
+        onListening: () => {
+          bus.listening();
+        },
+        onLost: () => {
+          bus.lost();
+        },
+      },
+      log,
+    );
+    const bus = new ShardBus(
+      connection,
+      {
+        onNotice: ({ tenantId, rows, position }) => {
+          const fence = this.cache?.beginWrite({ shardId, tenantId }, rows);
+          if (position !== undefined) fence?.committed({ shardId, ...position });
+          else if (fence !== undefined) this.#endAtCurrent(shardId, fence);
+        },
+        onGap: () => {
+          const fence = this.cache?.beginUnheard(shardId);
+          if (fence !== undefined) this.#endAtCurrent(shardId, fence);
+        },
+      },
+      { secret: busSecretOf(shardId, url) },
+    );
+    return { bus, connection };
+  }
+
+  /** For a write that lies before any position that is asked for now. */
+  #endAtCurrent(shardId: string, fence: { committed: (position: ShardPosition) => void }): void {
+    this.#outcomes.findPosition(shardId, (position) => {
+      fence.committed(position);
+    });
+  }
+}
+
+/** Tenants can log in to the shard, too: what they send is not believed, and what is sent they cannot read. */
+function busSecretOf(shardId: string, url: string): string {
+  const { password } = parse(url);
+  return createHmac('sha256', password ?? '')
+    .update(`shardgate cache ${shardId}`)
+    .digest('base64url');
+}

@@ -1,0 +1,124 @@
+import type { ShardPosition } from '../common/shard-position.js';
+import type { QueryCache } from '../cache/query-cache.js';
+import type { TableRows, WrittenRows } from '../cache/table-rows.js';
+import type { RowsPlace } from '../cache/tags.js';
+import type { WriteFence } from '../cache/write-fence.js';
+import { writtenRows } from '../persistence/written-rows.js';
+import type { TransactionWatch } from '../sharding/connections/tenant-session.js';
+import type { OwnCommits } from './own-commits.js';
+
+/** Ids of one table that a transaction is remembered by; beyond that, it wrote some row of the table. */
+const IDS_MAX = 1_000;
+
+/** A write that is kept. */
+export interface CommittedWrite extends RowsPlace {
+  readonly rows: WrittenRows;
+  /** Everything of it lies before this. */
+  readonly position: ShardPosition;
+}
+
+/** What has to happen about writes of this process. */
+export interface WriteHooks {
+  /** What has to be notified in the very transaction, because the other processes could not be told after it. */
+  readonly noticesWithin: (write: Omit<CommittedWrite, 'position'>) => readonly string[];
+  /** It is kept: tell the other processes. */
+  readonly announce: (write: CommittedWrite) => void;
+  /**
+   * Finds out when a commit is over whose outcome nobody told, and a position behind it.
+   *
+   * @param processId of the server's process that may still be at it
+   */
+  readonly findOut: (shardId: string, processId: number, over: (position: ShardPosition) => void) => void;
+}
+
+/**
+ * Follows every transaction of this process, so that the cache knows what it wrote: from before its COMMIT is
+ * sent, and before anybody is told of it.
+ */
+export class WatchedWrites {
+  readonly #cache: Pick<QueryCache<unknown>, 'beginWrite'> | undefined;
+  readonly #commits: OwnCommits;
+  readonly #hooks: WriteHooks;
+
+  /** @param cache undefined where this process has none: others are told all the same */
+  constructor(
+    cache: Pick<QueryCache<unknown>, 'beginWrite'> | undefined,
+    commits: OwnCommits,
+    hooks: WriteHooks,
+  ) {
+    this.#cache = cache;
+    this.#commits = commits;
+    this.#hooks = hooks;
+  }
+
+  /**
+   * Follows one transaction.
+   *
+   * @param onCommitted hears of its position when the cache knows of it
+   */
+  watch(place: RowsPlace, onCommitted: (position: ShardPosition) => void): TransactionWatch {
+    const written = new Written();
+    let rows: WrittenRows = [];
+    let fence: WriteFence | undefined;
+    return {
+      sending: (sql, params) => {
+        written.add(writtenRows(sql, params));
+      },
+      committing: () => {
+        rows = written.rows;
+        if (!isSome(rows)) return [];
+        fence = this.#cache?.beginWrite(place, rows);
+        return this.#hooks.noticesWithin({ ...place, rows });
+      },
+      committed: (at) => {
+        const position = { shardId: place.shardId, ...at };
+        fence?.committed(position);
+        if (isSome(rows)) this.#hooks.announce({ ...place, rows, position });
+        this.#commits.note(position);
+        onCommitted(position);
+      },
+      undone: () => {
+        fence?.undone();
+      },
+      unknown: (processId) => {
+        if (!isSome(rows)) return;
+        this.#hooks.findOut(place.shardId, processId, (position) => {
+          fence?.committed(position);
+          this.#hooks.announce({ ...place, rows, position });
+        });
+      },
+    };
+  }
+}
+
+function isSome(rows: WrittenRows): boolean {
+  return rows === 'anything' || rows.length > 0;
+}
+
+/** What the statements of one transaction wrote. */
+class Written {
+  readonly #tables = new Map<string, Set<string> | undefined>();
+  #isAnything = false;
+
+  get rows(): WrittenRows {
+    if (this.#isAnything) return 'anything';
+    return Array.from(this.#tables, ([table, ids]): TableRows => ({ table, ids: ids && [...ids] }));
+  }
+
+  add(rows: WrittenRows | undefined): void {
+    if (rows === undefined) return;
+    if (rows === 'anything') this.#isAnything = true;
+    else for (const { table, ids } of rows) this.#addRows(table, ids);
+  }
+
+  #addRows(table: string, ids: readonly string[] | undefined): void {
+    const known = this.#tables.get(table);
+    if (ids === undefined || (this.#tables.has(table) && known === undefined)) {
+      this.#tables.set(table, undefined);
+      return;
+    }
+    const all = known ?? new Set();
+    for (const id of ids) all.add(id);
+    this.#tables.set(table, all.size > IDS_MAX ? undefined : all);
+  }
+}

@@ -1,0 +1,380 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Decimal } from 'decimal.js';
+import { GatewayContext, type DataGateway, type ShardedRepository } from '../../src/index.js';
+import { SILENT_LOG } from '../../src/common/log.js';
+import type { ReadSource } from '../../src/common/request-trace.js';
+import { resolveGatewayOptions } from '../../src/gateway/gateway-options.js';
+import { GatewayRuntime } from '../../src/gateway/gateway-runtime.js';
+import { DatabaseNode } from '../../src/sharding/connections/database-node.js';
+import type { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
+import { CreateBilling1763800000100, Invoice, InvoiceLine } from '../support/billing.js';
+import { startOwnCluster } from '../support/cluster.js';
+import { eventually } from '../support/eventually.js';
+import { runAsAdmin } from '../support/own-databases.js';
+
+const TENANT = 'acme';
+const OTHER_TENANT = 'globex';
+
+let cluster: EmbeddedCluster;
+let adminUrl: string;
+/** Two processes of one installation, as far as caches and buses are concerned. */
+let here: GatewayRuntime;
+let there: GatewayRuntime;
+let gateway: DataGateway;
+let users = 0;
+
+/** Runs a call of the tenant's service, in a chain of its own, and says where its reads were answered. */
+async function traced<T>(
+  read: () => Promise<T>,
+  tenantId = TENANT,
+): Promise<{ answer: T; source: ReadSource | undefined }> {
+  return GatewayContext.run({ tenantId, actor: 'test' }, async () => {
+    const answer = await read();
+    return { answer, source: GatewayContext.trace()?.source };
+  });
+}
+
+async function sourceOf(read: () => Promise<unknown>, tenantId = TENANT): Promise<ReadSource | undefined> {
+  return (await traced(read, tenantId)).source;
+}
+
+/** A user of their own for each test, with invoices that replicas show. */
+async function newUser(invoices = 1): Promise<{ userId: string; rows: Invoice[] }> {
+  users += 1;
+  const userId = `user-${users}`;
+  const wanted = Array.from({ length: invoices }, (_, index) => ({
+    number: `${userId}-${index}`,
+    total: new Decimal(index),
+  }));
+  const { answer } = await traced(() => gateway.repository(Invoice).forUser(userId).save(wanted));
+  await caughtUp();
+  return { userId, rows: answer };
+}
+
+async function caughtUp(): Promise<void> {
+  const position = await here.monitor.currentPosition('s0');
+  await eventually('the replica shows everything', () => here.monitor.isEverywhere(position));
+}
+
+async function onReplica(sql: string): Promise<void> {
+  const url = new URL(cluster.config.shards[0]?.replicas[0]?.url ?? '');
+  const admin = new URL(adminUrl);
+  url.username = admin.username;
+  url.password = admin.password;
+  await runAsAdmin(url.href, sql);
+}
+
+/** Holds replay on the replica while `fn` runs. */
+async function whileReplicaStands<T>(fn: () => Promise<T>): Promise<T> {
+  await onReplica('SELECT pg_wal_replay_pause()');
+  try {
+    return await fn();
+  } finally {
+    await onReplica('SELECT pg_wal_replay_resume()');
+  }
+}
+
+beforeAll(async () => {
+  cluster = await startOwnCluster({ shards: 1, replicas: 1 });
+  adminUrl = cluster.config.shards[0]?.primary.adminUrl ?? '';
+  const options = resolveGatewayOptions({
+    ...cluster.config,
+    entities: [Invoice, InvoiceLine],
+    migrations: [CreateBilling1763800000100],
+  });
+  here = await GatewayRuntime.start(options, { log: SILENT_LOG });
+  there = await GatewayRuntime.start(options, { log: SILENT_LOG });
+  gateway = here.gateway;
+  const { rows } = await newUser();
+  const id = rows[0]?.id ?? '';
+  for (const runtime of [here, there]) {
+    await eventually('the cache answers', async () => {
+      return (await sourceOf(() => runtime.gateway.repository(Invoice).findById(id))) === 'cache';
+    });
+  }
+}, 60_000);
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+afterAll(async () => {
+  await Promise.all([here.close(), there.close()]);
+});
+
+describe('a repeated read', () => {
+  it('is answered by the cache, with values of the same classes, and with an object of its own', async () => {
+    const { userId, rows } = await newUser(2);
+    const repository = gateway.repository(Invoice).forUser(userId);
+    const reads = [
+      () => gateway.repository(Invoice).findById(rows[0]?.id ?? ''),
+      () => repository.find({ order: { number: 'DESC' }, take: 10 }),
+      () => repository.findOneBy({ number: `${userId}-1` }),
+      () => repository.findOneBy({ number: 'none' }),
+      () => gateway.list(Invoice, { userId }).page({ limit: 10, order: { number: 'ASC' } }),
+    ];
+    for (const read of reads) {
+      const missed = await traced<unknown>(read);
+      const hit = await traced<unknown>(read);
+      expect([missed.source, hit.source]).toEqual(['replica', 'cache']);
+      expect(hit.answer).toStrictEqual(missed.answer);
+      if (hit.answer instanceof Invoice) {
+        expect(hit.answer.total).toBeInstanceOf(Decimal);
+        hit.answer.number = 'changed';
+        hit.answer.total.d[0] = 77;
+        expect((await traced<unknown>(read)).answer).toStrictEqual(missed.answer);
+      }
+    }
+  });
+
+  it('goes past the cache when asked to, and is younger than asked for', async () => {
+    const { rows } = await newUser();
+    const read = (options?: Parameters<ShardedRepository<Invoice>['findById']>[1]) => () =>
+      gateway.repository(Invoice).findById(rows[0]?.id ?? '', options);
+    await traced(read());
+    expect(await sourceOf(read())).toBe('cache');
+    expect(await sourceOf(read({ cache: false }))).toBe('replica');
+    expect(await sourceOf(read({ from: 'primary' }))).toBe('primary');
+    expect(await sourceOf(read({ cache: { ttlMs: 0 } }))).toBe('replica');
+    expect(await sourceOf(read({ cache: { ttlMs: 60_000 } }))).toBe('cache');
+    const past = async (): Promise<unknown> => {
+      const trace = GatewayContext.trace();
+      if (trace !== undefined) trace.goesPastCache = true;
+      return read()();
+    };
+    expect(await sourceOf(past)).toBe('replica');
+    await expect(traced(read({ cache: { ttlMs: -1 } }))).rejects.toThrow('cache');
+  });
+
+  it('of a row that is another user’s, or another tenant’s, finds none', async () => {
+    const { userId, rows } = await newUser();
+    const id = rows[0]?.id ?? '';
+    const of = (user: string) => () => gateway.repository(Invoice).forUser(user).findOneBy({ id });
+    await traced(of(userId));
+    expect((await traced(of(userId))).source).toBe('cache');
+    expect((await traced(of('somebody-else'))).answer).toBeNull();
+    const byId = (): Promise<Invoice | null> => gateway.repository(Invoice).findById(id);
+    await traced(byId);
+    expect((await traced(byId, OTHER_TENANT)).answer).toBeNull();
+    expect((await traced(byId)).answer?.id).toBe(id);
+  });
+
+  it('that 1,000 callers ask for at once is one statement', async () => {
+    const { userId } = await newUser(3);
+    const reads = jest.spyOn(DatabaseNode.prototype, 'readTogether');
+    const find = () => gateway.repository(Invoice).forUser(userId).find();
+    const answers = await Promise.all(Array.from({ length: 1_000 }, () => traced(find)));
+    expect(answers.every(({ answer }) => answer.length === 3)).toBe(true);
+    expect(reads).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('a write through this process', () => {
+  /** Each changes the user's first invoice, or the list of them. */
+  const writes: Record<string, (userId: string, id: string) => Promise<unknown>> = {
+    save: async (userId, id) => {
+      const repository = gateway.repository(Invoice).forUser(userId);
+      const row = await repository.findOneBy({ id });
+      await repository.save({ ...row, total: new Decimal(50) });
+    },
+    insert: (userId) =>
+      gateway
+        .repository(Invoice)
+        .forUser(userId)
+        .insert({ number: 'new', total: new Decimal(1) }),
+    upsert: (userId) =>
+      gateway
+        .repository(Invoice)
+        .forUser(userId)
+        .upsert({ number: `${userId}-0`, total: new Decimal(9) }, ['userId', 'number']),
+    update: (userId, id) => gateway.repository(Invoice).forUser(userId).update({ id }, { reminders: 3 }),
+    'update by another column': (userId) =>
+      gateway
+        .repository(Invoice)
+        .forUser(userId)
+        .update({ number: `${userId}-0` }, { reminders: 3 }),
+    increment: (userId, id) => gateway.repository(Invoice).forUser(userId).increment({ id }, 'reminders', 1),
+    delete: (userId, id) => gateway.repository(Invoice).forUser(userId).delete({ id }),
+    softDelete: (userId, id) => gateway.repository(Invoice).forUser(userId).softDelete({ id }),
+    'a query builder': (userId, id) =>
+      gateway
+        .repository(Invoice)
+        .forUser(userId)
+        .createQueryBuilder('i', { from: 'primary' })
+        .update()
+        .set({ reminders: 4 })
+        .where('id = :id', { id })
+        .execute(),
+    'a transaction': (userId, id) =>
+      gateway.transaction({ userId }, async (tx) => {
+        await tx.getRepository(Invoice).update({ id }, { reminders: 5 });
+      }),
+    'a savepoint, the one after it rolled back': (userId, id) =>
+      gateway.transaction({ userId }, async (tx) => {
+        await tx.manager.transaction(async (nested) => {
+          await nested.update(Invoice, { tenantId: TENANT, id }, { reminders: 6 });
+        });
+        const undone = tx.manager.transaction(async (nested) => {
+          await nested.update(Invoice, { tenantId: TENANT, id }, { reminders: 7 });
+          throw new Error('undo');
+        });
+        await undone.catch(() => undefined);
+      }),
+    'a cascade': async (userId, id) => {
+      const line = Object.assign(new InvoiceLine(), { what: 'a line' });
+      await gateway
+        .repository(Invoice)
+        .forUser(userId)
+        .save({ id, number: `${userId}-0`, total: new Decimal(2), lines: [line] });
+    },
+    'raw SQL': (userId, id) =>
+      gateway.query('UPDATE billing.invoices SET reminders = 8 WHERE id = $1', [id], { userId }),
+    'raw SQL in a transaction': (userId, id) =>
+      gateway.transaction({ userId }, (tx) =>
+        tx.query('WITH x AS (UPDATE billing.invoices SET reminders = 9 WHERE id = $1) SELECT 1', [id]),
+      ),
+    'a data source of TypeORM’s': async (_, id) => {
+      const [primary] = here.nodes.all();
+      await primary?.dataSource.getRepository(Invoice).update({ tenantId: TENANT, id }, { reminders: 10 });
+    },
+  };
+
+  it.each(Object.keys(writes))('is seen by everybody’s next read: %s', async (name) => {
+    const { userId, rows } = await newUser(2);
+    const id = rows[0]?.id ?? '';
+    const repository = gateway.repository(Invoice).forUser(userId);
+    const byId = (options = {}) => gateway.repository(Invoice).findById(id, options);
+    const all = (options = {}) => repository.find({ order: { number: 'ASC' }, take: 50, ...options });
+    const [oldRow, oldList] = [(await traced(byId)).answer, (await traced(all)).answer];
+    expect([await sourceOf(byId), await sourceOf(all)]).toEqual(['cache', 'cache']);
+    await whileReplicaStands(async () => {
+      await traced(async () => writes[name]?.(userId, id));
+      const truth = await traced(async () => ({
+        row: await byId({ from: 'primary' }),
+        list: await all({ from: 'primary' }),
+      }));
+      expect(truth.answer).not.toStrictEqual({ row: oldRow, list: oldList });
+      expect((await traced(byId)).answer).toStrictEqual(truth.answer.row);
+      expect((await traced(all)).answer).toStrictEqual(truth.answer.list);
+      // What came from the primary is kept: the replica, which still has the old state, has not put it back.
+      expect((await traced(byId)).answer).toStrictEqual(truth.answer.row);
+    });
+  });
+
+  it('to one row leaves the answers about others', async () => {
+    const { userId, rows } = await newUser(2);
+    const [one, other] = rows.map(({ id }) => id);
+    const byId =
+      (id = '') =>
+      () =>
+        gateway.repository(Invoice).findById(id);
+    await traced(byId(one));
+    await traced(byId(other));
+    await traced(() =>
+      gateway
+        .repository(Invoice)
+        .forUser(userId)
+        .update({ id: one ?? '' }, { reminders: 1 }),
+    );
+    expect(await sourceOf(byId(other))).toBe('cache');
+    expect(await sourceOf(byId(one))).not.toBe('cache');
+  });
+
+  it('that is rolled back changes nothing', async () => {
+    const { userId, rows } = await newUser();
+    const id = rows[0]?.id ?? '';
+    const byId = (): Promise<Invoice | null> => gateway.repository(Invoice).findById(id);
+    await traced(byId);
+    const undone = traced(() =>
+      gateway.transaction({ userId }, async (tx) => {
+        await tx.getRepository(Invoice).update({ id }, { reminders: 1 });
+        throw new Error('undo');
+      }),
+    );
+    await expect(undone).rejects.toThrow('undo');
+    expect(await sourceOf(byId)).toBe('cache');
+  });
+
+  it('is not shown by anybody’s cached read while it is uncommitted, and its own transaction reads it', async () => {
+    const { userId, rows } = await newUser();
+    const id = rows[0]?.id ?? '';
+    const byId = (): Promise<Invoice | null> => gateway.repository(Invoice).findById(id);
+    await traced(byId);
+    await traced(() =>
+      gateway.transaction({ userId }, async (tx) => {
+        await tx.getRepository(Invoice).update({ id }, { reminders: 1 });
+        expect((await tx.getRepository(Invoice).findById(id))?.reminders).toBe(1);
+        expect((await byId())?.reminders).toBe(0);
+      }),
+    );
+    expect((await traced(byId)).answer?.reminders).toBe(1);
+  });
+
+  it('whose connection breaks during the commit keeps its rows out of the cache until it is over', async () => {
+    const { userId, rows } = await newUser();
+    const id = rows[0]?.id ?? '';
+    const byId = (): Promise<Invoice | null> => gateway.repository(Invoice).findById(id);
+    await traced(byId);
+    await runAsAdmin(
+      adminUrl,
+      `CREATE FUNCTION billing.slow() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN IF NEW.reminders = 42 THEN PERFORM pg_sleep(1); END IF; RETURN NULL; END $$;
+       CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON billing.invoices
+         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION billing.slow()`,
+    );
+    const lost = traced(() => gateway.repository(Invoice).forUser(userId).update({ id }, { reminders: 42 }));
+    const refused = expect(lost).rejects.toThrow();
+    await eventually('it commits', async () => {
+      const { rowCount } = await runAsAdmin(
+        adminUrl,
+        `SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid <> pg_backend_pid()`,
+      );
+      return rowCount === 1;
+    });
+    here.nodes.primary('s0').cut();
+    await refused;
+    // The server goes on with the commit, and shows it a moment later.
+    expect(await sourceOf(byId)).not.toBe('cache');
+    await eventually('it is over, and the cache answers with it', async () => {
+      const { answer, source } = await traced(byId);
+      return source === 'cache' && answer?.reminders === 42;
+    });
+  });
+});
+
+describe('a write through another process', () => {
+  it('is heard of', async () => {
+    const { userId, rows } = await newUser();
+    const id = rows[0]?.id ?? '';
+    const byId = (): Promise<Invoice | null> => there.gateway.repository(Invoice).findById(id);
+    await traced(byId);
+    expect(await sourceOf(byId)).toBe('cache');
+    await traced(() => gateway.repository(Invoice).forUser(userId).update({ id }, { reminders: 1 }));
+    await eventually('the other process shows it', async () => (await traced(byId)).answer?.reminders === 1);
+  });
+
+  it('is shown to who has its token, also before it is heard of', async () => {
+    const { userId, rows } = await newUser();
+    const id = rows[0]?.id ?? '';
+    const byId = (): Promise<Invoice | null> => there.gateway.repository(Invoice).findById(id);
+    await traced(byId);
+    // What the bus hears is lost from now on.
+    jest
+      .spyOn(there.cache.cache!, 'beginWrite')
+      .mockImplementation((place, rows) =>
+        Object.assign(Object.create(here.cache.cache!.beginWrite(place, rows)), {}),
+      );
+    const { answer: written } = await traced(async () => {
+      await gateway.repository(Invoice).forUser(userId).update({ id }, { reminders: 1 });
+      return GatewayContext.trace()?.written ?? [];
+    });
+    expect(written.length).toBe(1);
+    const withToken = () =>
+      traced(() => {
+        GatewayContext.trace()?.requirePositions(written);
+        return byId();
+      });
+    expect((await withToken()).answer?.reminders).toBe(1);
+    expect(await withToken()).toMatchObject({ source: 'cache', answer: { reminders: 1 } });
+  });
+});
