@@ -64,6 +64,9 @@ export class WatchedWrites {
       sending: (sql, params) => {
         written.add(writtenRows(sql, params));
       },
+      wrote: (changed) => {
+        written.add(changed);
+      },
       committing: () => {
         rows = written.rows;
         if (!isSome(rows)) return [];

@@ -208,6 +208,7 @@ describe('a tenant’s session', () => {
     const positions: bigint[] = [];
     const watch = () => ({
       sending: () => undefined,
+      wrote: () => undefined,
       committing: () => [],
       committed: ({ lsn }: { lsn: bigint }) => positions.push(lsn),
       undone: () => undefined,

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { ErrorCode } from '../../common/error-codes.js';
 import type { GatewayError } from '../../common/gateway-error.js';
 import { DataGateway } from '../../gateway/data-gateway.js';
+import { queryDeclaring } from '../../gateway/declared-changes.js';
 import { GatewayRuntime } from '../../gateway/gateway-runtime.js';
 import type { GatewayTransaction } from '../../gateway/gateway-transaction.js';
 import { GatewayContext } from '../../common/gateway-context.js';
@@ -147,9 +148,12 @@ async function writeStatuses(
 ): Promise<void> {
   const { tenantId } = GatewayContext.require();
   const byId = new Map(wanted.map((one) => [one.account.id, one]));
-  const [rows] = await tx.manager.query<[Pick<Account, 'id' | 'version' | 'updatedAt'>[], number]>(
+  const ids = wanted.map(({ account }) => account.id);
+  const [rows] = await queryDeclaring<[Pick<Account, 'id' | 'version' | 'updatedAt'>[], number]>(
+    tx.manager,
     SET_STATUS_SQL,
-    [tenantId, wanted.map(({ account }) => account.id), wanted.map(({ status }) => status)],
+    [tenantId, ids, wanted.map(({ status }) => status)],
+    () => [{ table: 'finance.accounts', ids }],
   );
   for (const { id, version, updatedAt } of rows) {
     const one = byId.get(id);

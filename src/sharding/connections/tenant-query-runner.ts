@@ -8,7 +8,7 @@ import { GatewayError, ScopeConflictError } from '../../common/gateway-error.js'
 import { CACHE_CHANNEL } from './cache-channel.js';
 import type { ConnectionSource, PooledConnection } from './connection-pool.js';
 import { isConnectionFailure, toQueryFailedError } from './failure.js';
-import type { TenantSession, TransactionWatch } from './tenant-session.js';
+import type { ChangedRows, TenantSession, TransactionWatch } from './tenant-session.js';
 
 /**
  * Read on the connection that committed, after the commit: everything that it committed lies before this
@@ -55,6 +55,8 @@ export class TenantQueryRunner extends PostgresQueryRunner {
   /** The caller's own SQL has ended the transaction. */
   #hasEnded = false;
   #watch: TransactionWatch | undefined;
+  /** Parameters of statements that say themselves what they change. */
+  readonly #declared = new WeakSet<unknown[]>();
   /** The statement before, of a caller's transaction: the next one is sent when what it did is known. */
   #previous: Promise<unknown> = Promise.resolve();
 
@@ -159,6 +161,24 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     }
   }
 
+  /**
+   * One statement of the transaction under way that says itself which rows it changes, because its text is more
+   * than can be read from outside.
+   *
+   * @param changes the rows, found out from its answer; every one that it may have changed
+   */
+  async queryDeclaring<T>(
+    sql: string,
+    params: unknown[],
+    changes: (answer: T) => readonly ChangedRows[],
+  ): Promise<T> {
+    if (this.#held === undefined) throw new TransactionNotStartedError();
+    this.#declared.add(params);
+    const answer = await this.query<T>(sql, params);
+    this.#watch?.wrote(changes(answer));
+    return answer;
+  }
+
   /** Gives everything back; a transaction still open is rolled back by closing its connection. */
   override release(): Promise<void> {
     if (this.#held !== undefined) {
@@ -256,7 +276,7 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     params: unknown[] | undefined,
     watch: TransactionWatch | undefined,
   ): Promise<pg.QueryResult> {
-    watch?.sending(sql, params ?? []);
+    if (params === undefined || !this.#declared.has(params)) watch?.sending(sql, params ?? []);
     const config: pg.QueryConfig & { queryMode: 'extended' } = {
       text: sql,
       values: params ?? [],

@@ -1,5 +1,13 @@
 import type { ShardPosition } from '../../common/shard-position.js';
 
+/** Rows of one table. */
+export interface ChangedRows {
+  /** `schema.table`, without quotes. */
+  readonly table: string;
+  /** Values of the `id` column; undefined where it is not known which rows. */
+  readonly ids: readonly string[] | undefined;
+}
+
 /**
  * Follows one transaction: what it sends, and what becomes of it. After `committing` exactly one of the last
  * three is called, before whoever committed is told.
@@ -7,6 +15,8 @@ import type { ShardPosition } from '../../common/shard-position.js';
 export interface TransactionWatch {
   /** A statement is about to be sent. */
   sending(sql: string, params: readonly unknown[]): void;
+  /** A statement that the library wrote, and of which it says itself what it changes, has changed these rows. */
+  wrote(rows: readonly ChangedRows[]): void;
   /** COMMIT is about to be sent. @returns what is to be notified with it, if it is kept */
   committing(): readonly string[];
   /** What it wrote is kept, and lies before this position. */

@@ -1,5 +1,6 @@
 import { Decimal } from 'decimal.js';
 import type { EntityManager } from 'typeorm';
+import { queryDeclaring } from '../../../gateway/declared-changes.js';
 import type { Account } from '../account.js';
 import { LedgerTransaction, type TransactionType } from './ledger-transaction.js';
 
@@ -50,10 +51,11 @@ const POST_SQL = `
   SELECT $1, $8::uuid, settlement.user_id, settlement.bucket, settlement.id, $7, 'COMPLETED', -$5::numeric,
          settlement.balance, settlement.version, $9::uuid, $10, $11, executed_at
   FROM settlement, account
-  RETURNING id, balance_after AS "balanceAfter", account_version AS "accountVersion", executed_at AS "executedAt"`;
+  RETURNING id, account_id AS "accountId", balance_after AS "balanceAfter", account_version AS "accountVersion", executed_at AS "executedAt"`;
 
 interface PostedRow {
   readonly id: string;
+  readonly accountId: string;
   readonly balanceAfter: string;
   readonly accountVersion: string;
   readonly executedAt: Date;
@@ -76,18 +78,13 @@ export async function postMovement(
 ): Promise<LedgerTransaction | undefined> {
   const { type, amount, reference, actor } = movement;
   const [id, postingId] = [mintId(), mintId()];
-  const rows = await manager.query<PostedRow[]>(POST_SQL, [
-    account.tenantId,
-    account.id,
-    account.currency,
-    mintId(),
-    amount.toFixed(),
-    id,
-    type,
-    mintId(),
-    postingId,
-    reference,
-    actor,
+  const params = [
+    ...[account.tenantId, account.id, account.currency, mintId(), amount.toFixed()],
+    ...[id, type, mintId(), postingId, reference, actor],
+  ];
+  const rows = await queryDeclaring<PostedRow[]>(manager, POST_SQL, params, (posted) => [
+    { table: 'finance.accounts', ids: posted.map(({ accountId }) => accountId) },
+    { table: 'finance.transactions', ids: posted.map((entry) => entry.id) },
   ]);
   const posted = rows.find((row) => row.id === id);
   if (posted === undefined) return undefined;
