@@ -1,7 +1,9 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { DataGatewayModule, type DataGatewayModuleOptions } from './data-gateway.module.js';
+import { resolveGatewayOptions } from './gateway/gateway-options.js';
 import { AccountsModule } from './modules/accounts/accounts.module.js';
 import { ACCOUNT_ENTITIES, ACCOUNT_MIGRATIONS } from './modules/accounts/accounts.persistence.js';
+import { CacheModule } from './modules/cache/cache.module.js';
 import { HealthModule } from './modules/health/health.module.js';
 import { HttpModule } from './modules/http/http.module.js';
 import type { ServiceSettings } from './modules/service-settings.js';
@@ -19,6 +21,7 @@ export class AppModule {
     gateway: Omit<DataGatewayModuleOptions, 'entities' | 'migrations'>,
     settings: ServiceSettings,
   ): DynamicModule {
+    const { catalog, shards, cache } = gateway;
     return {
       module: AppModule,
       imports: [
@@ -28,6 +31,7 @@ export class AppModule {
         AccountsModule,
         TransactionsModule,
         ShardsModule,
+        CacheModule.with(resolveGatewayOptions({ catalog, shards, cache }).cache),
         HealthModule,
       ],
     };

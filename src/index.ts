@@ -25,7 +25,12 @@ export type {
   Page,
   PageOptions,
 } from './gateway/all-shards-repository.js';
-export { DataGateway, type QueryTarget, type TransactionOptions } from './gateway/data-gateway.js';
+export {
+  DataGateway,
+  type QueryOptions,
+  type QueryTarget,
+  type TransactionOptions,
+} from './gateway/data-gateway.js';
 export type { GatewayOptions, GatewayServerOptions } from './gateway/gateway-options.js';
 export type { GatewayTransaction } from './gateway/gateway-transaction.js';
 export { getShardedRepositoryToken, InjectShardedRepository } from './gateway/inject-sharded-repository.js';

@@ -9,7 +9,7 @@ export interface Sized {
 
 /** How much a store holds. */
 export interface StoreLimits {
-  /** Of all tenants together, bytes. */
+  /** Of all tenants together, with what it takes to keep their entries apart; bytes. */
   readonly maxBytes: number;
   /** The part of it that one tenant may take, above 0 and at most 1. */
   readonly shareOf: (tenantId: string) => number;
@@ -20,6 +20,9 @@ const ENTRY_SHARE_MAX = 0.01;
 
 /** Tenants that are looked at to find one that takes much, when room is needed. */
 const TENANTS_LOOKED_AT = 8;
+
+/** What a tenant's part of a store takes when it is empty; bytes, as measured. */
+const TENANT_BYTES = 2_200;
 
 /**
  * Entries by key, least recently used first out, bounded in bytes: of all tenants, and of each. Whoever fills
@@ -53,10 +56,11 @@ export class EntryStore<Entry extends Sized> {
     const { tenantId, bytes } = entry;
     const entries = this.#entriesOf(tenantId);
     entries.delete(key);
+    // Said so that what is no number is not kept either.
     if (!(bytes <= Math.min(this.#limits.maxBytes * ENTRY_SHARE_MAX, entries.maxSize))) return false;
     entries.set(key, entry);
     this.#bytes += bytes;
-    while (this.#bytes > this.#limits.maxBytes) this.#pushOut();
+    while (this.#bytes + this.#tenants.size * TENANT_BYTES > this.#limits.maxBytes) this.#pushOut();
     return true;
   }
 

@@ -1,14 +1,19 @@
+import type pg from 'pg';
+import type { EntityManager } from 'typeorm';
 import { GatewayContext, type GatewayScope } from '../common/gateway-context.js';
 import { laterPosition, type ShardPosition } from '../common/shard-position.js';
 import { sizeOfRows } from '../cache/answer-size.js';
 import type { CacheRead, QueryCache } from '../cache/query-cache.js';
 import type { TableRows } from '../cache/table-rows.js';
-import type { DatabaseNode } from '../sharding/connections/database-node.js';
+import type { SqlRow } from '../common/sql-executor.js';
+import { valuesOf, type DatabaseNode } from '../sharding/connections/database-node.js';
 import type { RawRow } from '../sharding/connections/prepared-statement.js';
 import type { ParameterValue } from '../sharding/connections/scoped-read.js';
+import { parsedResult, type TextResult } from '../sharding/connections/text-result.js';
 import { assertReadOptions } from './find-options.js';
 import type { OwnCommits } from './own-commits.js';
 import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
+import { StatementNames } from './statement-names.js';
 
 /**
  * An answer as the server sent it: text, which nobody can change. Everybody makes objects of their own from it,
@@ -35,6 +40,8 @@ export interface CachedReadsParts {
   readonly commits: OwnCommits;
   /** The epoch of the newest shard map. */
   readonly epoch: () => number;
+  /** The tables that a statement's answer is made of; undefined where it cannot be kept. */
+  readonly tablesOf: (sql: string) => readonly string[] | undefined;
 }
 
 /**
@@ -46,6 +53,7 @@ export interface CachedReadsParts {
 export class CachedReads {
   readonly #access: ShardAccess;
   readonly #parts: CachedReadsParts;
+  readonly #texts = new StatementNames();
 
   constructor(access: ShardAccess, parts: CachedReadsParts) {
     this.#access = access;
@@ -62,7 +70,7 @@ export class CachedReads {
     if (cache === undefined) return this.#access.readOn(call, statement.ask, options);
     const scope = GatewayContext.require();
     const trace = GatewayContext.trace();
-    if (options.cache === false || options.from === 'primary' || trace?.goesPastCache === true) {
+    if (!this.#mayBeKept(options)) {
       cache.countsOf(scope.tenantId).bypasses.asked += 1;
       return this.#access.readOn(call, statement.ask, options);
     }
@@ -80,6 +88,67 @@ export class CachedReads {
       return { answer, isEmpty: rows.length === 0, bytes: sizeOfRows(rows) };
     };
     return cache.fill(read, statement.tables, ask) as Promise<Answer>;
+  }
+
+  /**
+   * A read through TypeORM: each of its statements goes the way of {@link read}, with what its text says that it
+   * is made of.
+   */
+  readThrough<R>(
+    call: ShardCall,
+    run: (manager: EntityManager) => Promise<R>,
+    options: ReadOptions = {},
+  ): Promise<R> {
+    // What a caller wrote, or what nobody keeps, goes to one node as a whole.
+    if (call.login === 'tenant' || !this.#mayBeKept(options)) return this.#access.read(call, run, options);
+    const answer = async (sql: string, params: readonly unknown[]): Promise<pg.QueryResult> => {
+      const tables = this.#parts.tablesOf(sql);
+      return parsedResult(await this.#readStatement(call, { sql, params, tables }, options));
+    };
+    return run(this.#access.readAnswered(call, answer));
+  }
+
+  /** One statement of a caller's, who says what tables its answer is made of, and of nothing else. */
+  async readRaw(
+    call: ShardCall,
+    statement: {
+      readonly sql: string;
+      readonly params: readonly unknown[];
+      readonly tables: readonly string[];
+    },
+    options: ReadOptions,
+  ): Promise<SqlRow[]> {
+    return parsedResult(await this.#readStatement(call, statement, options)).rows as SqlRow[];
+  }
+
+  #mayBeKept({ cache, from }: ReadOptions): boolean {
+    return (
+      this.#parts.cache !== undefined &&
+      cache !== false &&
+      from !== 'primary' &&
+      GatewayContext.trace()?.goesPastCache !== true
+    );
+  }
+
+  #readStatement(
+    call: ShardCall,
+    {
+      sql,
+      params,
+      tables,
+    }: { sql: string; params: readonly unknown[]; tables: readonly string[] | undefined },
+    options: ReadOptions,
+  ): TextResult | Promise<TextResult> {
+    const ask = (node: DatabaseNode, scope: GatewayScope): Promise<TextResult> =>
+      node.queryText(this.#access.readSession(scope, call), sql, params);
+    if (tables === undefined) {
+      if (this.#parts.cache !== undefined) {
+        this.#parts.cache.countsOf(GatewayContext.require().tenantId).bypasses.uncacheable += 1;
+      }
+      return this.#access.readOn(call, ask, options);
+    }
+    const key = statementKey(this.#texts.nameOf(sql), valuesOf(params));
+    return this.read(call, { key, tables: tables.map((table) => ({ table, ids: undefined })), ask }, options);
   }
 
   #cacheRead(

@@ -8,6 +8,7 @@ import type { Router } from '../sharding/routing/router.js';
 import { fanOut } from '../sharding/scatter-gather/fan-out.js';
 import type { IdMint } from '../sharding/topology/id-mint.js';
 import { AllShardsRepository } from './all-shards-repository.js';
+import type { CachedReads } from './cached-reads.js';
 import { loginFor } from './callers-sql.js';
 import type { CompiledFinds } from './compiled-finds.js';
 import { GatewayTransaction } from './gateway-transaction.js';
@@ -35,6 +36,16 @@ export interface TransactionOptions {
   readonly login?: 'shared' | 'tenant';
 }
 
+/** How a raw statement may be answered. */
+export interface QueryOptions extends ReadOptions {
+  /**
+   * The tables that the answer is made of, as `schema.table`, and of nothing else: no clock, no random values, no
+   * view of other tables. With them the cache may keep it, until a row of theirs changes. Without, it is asked of a
+   * database each time.
+   */
+  readonly tables?: readonly string[];
+}
+
 /** Shards asked at once by one raw statement, and how long it may take in all. */
 const QUERY_FAN_OUT = { concurrency: 16, deadlineMs: 30_000 };
 
@@ -50,12 +61,19 @@ const MAY_ONLY_READ = /^\s*(select|with|table|values|show|explain)\b/i;
  */
 export class DataGateway {
   readonly #access: ShardAccess;
+  readonly #reads: CachedReads;
   readonly #finds: CompiledFinds;
   readonly #router: Router;
   readonly #ids: IdMint;
 
-  constructor(access: ShardAccess, finds: CompiledFinds, router: Router, ids: IdMint) {
+  constructor(
+    access: ShardAccess,
+    reads: CachedReads,
+    finds: CompiledFinds,
+    { router, ids }: { readonly router: Router; readonly ids: IdMint },
+  ) {
     this.#access = access;
+    this.#reads = reads;
     this.#finds = finds;
     this.#router = router;
     this.#ids = ids;
@@ -90,7 +108,7 @@ export class DataGateway {
           ? this.#router.all(GatewayContext.require()).shardIds
           : [this.#ownerOf(userId).shardId],
       read: (shardId, run, given, options) =>
-        this.#access.read({ shardId, userId, login: loginFor(given) }, run, options),
+        this.#reads.readThrough({ shardId, userId, login: loginFor(given) }, run, options),
       page: (shardId, page, options) => this.#finds.page({ shardId, userId }, entity, page, options),
       metadata: () => this.#finds.metadata(entity),
     });
@@ -127,12 +145,15 @@ export class DataGateway {
     sql: string,
     params: readonly unknown[],
     target: QueryTarget,
-    options: ReadOptions = {},
+    { tables, ...options }: QueryOptions = {},
   ): Promise<Row[]> {
     const reads = MAY_ONLY_READ.test(sql) && options.from !== 'primary';
     const userId = 'userId' in target ? target.userId : undefined;
     const run = async (shardId: string): Promise<Row[]> => {
       const call = { shardId, userId, login: 'tenant' } as const;
+      if (reads && tables !== undefined) {
+        return (await this.#reads.readRaw(call, { sql, params, tables }, options)) as Row[];
+      }
       const rows = reads
         ? await this.#access.read(call, (manager) => manager.query<Row[]>(sql, [...params]), options)
         : await this.#access.write(call, (manager) =>
@@ -185,7 +206,7 @@ export class DataGateway {
       currentOwner: () => this.#currentOwner(),
       ownerOf: (userId) => this.#ownerOf(userId),
       ownerOfId: (id) => this.#ownerOfId(id),
-      channel: (owner) => new StatementChannel(this.#access, this.#finds, owner),
+      channel: (owner) => new StatementChannel(this.#access, this.#reads, this.#finds, owner),
       acrossShards: (entity) => this.list(entity),
     };
   }

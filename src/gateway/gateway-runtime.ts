@@ -1,8 +1,12 @@
+import type { EntityMetadata } from 'typeorm';
 import { CatalogUnavailableError, ConfigurationError } from '../common/gateway-error.js';
 import { GatewayContext } from '../common/gateway-context.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import type { Log } from '../common/log.js';
 import { settledWithin } from '../common/settled-within.js';
+import { readTables } from '../persistence/read-tables.js';
+import { ShardedEntity } from '../persistence/sharded-entity.js';
+import { tableOf } from '../persistence/table-of.js';
 import { CatalogDatabase } from '../sharding/connections/catalog-database.js';
 import { ADMITTED_CONNECTIONS_SQL, connectionBudget } from '../sharding/connections/connection-budget.js';
 import type { DatabaseNode } from '../sharding/connections/database-node.js';
@@ -125,8 +129,10 @@ export class GatewayRuntime {
       cache,
       commits,
       epoch: () => this.shardMapWatcher.current().epoch,
+      tablesOf: keptTables(nodes),
     });
-    this.gateway = new DataGateway(this.access, new CompiledFinds(reads, nodes), this.router, new IdMint());
+    const finds = new CompiledFinds(reads, nodes);
+    this.gateway = new DataGateway(this.access, reads, finds, { router: this.router, ids: new IdMint() });
   }
 
   /**
@@ -254,6 +260,20 @@ function limitPrimaryReads(nodes: NodeDirectory, { pool }: ResolvedGatewayOption
     const budget = new PrimaryReadBudget(limits);
     nodes.primary(shardId).limitReads((source) => new BudgetedConnections(source, budget));
   }
+}
+
+/** The tables that a statement reads, if all of them are entities': of views nobody knows what is behind them. */
+function keptTables(nodes: NodeDirectory): (sql: string) => readonly string[] | undefined {
+  const metadatas = nodes.all()[0]?.dataSource.entityMetadatas ?? [];
+  const known = new Set(metadatas.filter(isShardedTable).map(tableOf));
+  return (sql) => {
+    const tables = readTables(sql);
+    return tables?.every((table) => known.has(table)) === true ? tables : undefined;
+  };
+}
+
+function isShardedTable({ tableType, target }: EntityMetadata): boolean {
+  return tableType === 'regular' && typeof target === 'function' && target.prototype instanceof ShardedEntity;
 }
 
 /** Whoever writes through `@InjectDataSource` has these writes known as well. */

@@ -1,5 +1,6 @@
 import type { EntityManager, FindManyOptions, FindOneOptions } from 'typeorm';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
+import type { CachedReads } from './cached-reads.js';
 import { callersSqlRefused, loginFor } from './callers-sql.js';
 import type { CompiledFinds } from './compiled-finds.js';
 import type { RowOwner } from './row-owner.js';
@@ -43,11 +44,13 @@ export interface RowsChannel {
 /** Every statement by itself: reads from a replica, writes in a transaction of their own. */
 export class StatementChannel implements RowsChannel {
   readonly #access: ShardAccess;
+  readonly #reads: CachedReads;
   readonly #finds: CompiledFinds;
   readonly #owner: RowOwner;
 
-  constructor(access: ShardAccess, finds: CompiledFinds, owner: RowOwner) {
+  constructor(access: ShardAccess, reads: CachedReads, finds: CompiledFinds, owner: RowOwner) {
     this.#access = access;
+    this.#reads = reads;
     this.#finds = finds;
     this.#owner = owner;
   }
@@ -85,7 +88,7 @@ export class StatementChannel implements RowsChannel {
   }
 
   read<R>(run: (manager: EntityManager) => Promise<R>, given: unknown, options?: ReadOptions): Promise<R> {
-    return this.#access.read(this.#call(loginFor(given)), run, options);
+    return this.#reads.readThrough(this.#call(loginFor(given)), run, options);
   }
 
   write<R>(run: (manager: EntityManager) => Promise<R>, given: unknown): Promise<R> {

@@ -92,7 +92,7 @@ export class ShardAccess {
     options: ReadOptions = {},
   ): Promise<T> {
     const runOn = (node: DatabaseNode, scope: GatewayScope): Promise<T> =>
-      run(node.session(this.#readSession(scope, call)));
+      run(node.session(this.readSession(scope, call)));
     return this.readOn(call, runOn, options);
   }
 
@@ -131,13 +131,20 @@ export class ShardAccess {
     );
   }
 
+  /** An entity manager for reads whose every statement is answered by `answer`. */
+  readAnswered(call: ShardCall, answer: NonNullable<TenantSession['answer']>): EntityManager {
+    this.assertServed(call.shardId);
+    const session = this.readSession(GatewayContext.require(), call);
+    return this.#nodes.primary(call.shardId).session({ ...session, answer });
+  }
+
   /**
    * An entity manager for reads that are issued later, by a query builder: a node is chosen when a statement
    * needs a connection, and another one when that cannot be had. Once it runs it is not tried again.
    */
   readLater(call: ShardCall, options: ReadOptions = {}): EntityManager {
     this.assertServed(call.shardId);
-    const session = this.#readSession(GatewayContext.require(), call);
+    const session = this.readSession(GatewayContext.require(), call);
     const lenders = new WeakMap<PooledConnection, ConnectionSource>();
     const source: ConnectionSource = {
       acquire: () =>
@@ -209,7 +216,8 @@ export class ShardAccess {
     return () => this.#writes.watch({ shardId: call.shardId, tenantId }, noteCommit);
   }
 
-  #readSession({ tenantId, actor }: GatewayScope, { login = 'shared' }: ShardCall): TenantSession {
+  /** The session of a read, on whichever node. */
+  readSession({ tenantId, actor }: GatewayScope, { login = 'shared' }: ShardCall): TenantSession {
     return { tenantId, actor, access: 'read', login };
   }
 

@@ -150,7 +150,7 @@ describe('reads of one turn', () => {
   });
 
   it('are all told when there is no connection for them', async () => {
-    const reads = gathered({ size: 1, acquireTimeoutMs: 50 });
+    const reads = gathered({ size: 1, acquireTimeoutMs: 1_000 });
     const whose = statement(WHOSE);
     await makeKnown(reads, whose);
     const taken = await pool.acquire();

@@ -105,6 +105,7 @@ export class OwnStream {
     });
     await this.#send(payloads);
     // Otherwise another stream has begun meanwhile, and its content is in the buffer again.
+    if (this.#underWay !== batch) return;
     this.#underWay = undefined;
     this.#flush();
   }

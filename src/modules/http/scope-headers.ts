@@ -7,22 +7,24 @@ import {
 import { ACTOR_PATTERN, USER_ID_PATTERN } from '../../common/identifiers.js';
 import type { ShardPosition } from '../../common/shard-position.js';
 import { decodeTokens } from '../../sharding/replication/consistency-token.js';
+import { asksPastCache } from './cache-control.js';
 
-/** Who acts in a request, and what its reads must see at least. */
+/** Who acts in a request, what its reads must see at least, and whether the cache may answer them. */
 export interface ScopeHeaders {
   readonly userId: string | undefined;
   /** Undefined: the default applies. */
   readonly actor: string | undefined;
   readonly positions: readonly ShardPosition[];
+  readonly goesPastCache: boolean;
 }
 
 /** The request's headers, as Node has them: names in lower case. */
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
- * Reads `X-User-Id`, `X-Actor` and `X-Consistency-Token`.
+ * Reads `X-User-Id`, `X-Actor`, `X-Consistency-Token` and `Cache-Control`.
  *
- * @throws ValidationError with every fault of all three
+ * @throws ValidationError with every fault of the first three; of the last, what is malformed is ignored
  * @throws ScopeMissingError when the route needs a user and none is named
  */
 export function readScopeHeaders(headers: Headers, userRequired: boolean): ScopeHeaders {
@@ -40,7 +42,7 @@ export function readScopeHeaders(headers: Headers, userRequired: boolean): Scope
   if (userRequired && userId === undefined) {
     throw new ScopeMissingError('This route acts for one user; name the user in the header X-User-Id.');
   }
-  return { userId, actor, positions };
+  return { userId, actor, positions, goesPastCache: asksPastCache(textOf(headers['cache-control'])) };
 }
 
 function readPositions(header: string | undefined, faults: FieldFault[]): readonly ShardPosition[] {

@@ -48,6 +48,7 @@ async function handleInScope(
   const trace = GatewayContext.trace();
   if (trace === undefined) throw new ScopeMissingError('The handler does not run in a scope.');
   trace.requirePositions(headers.positions);
+  trace.goesPastCache = headers.goesPastCache;
   const tell = READING_METHODS.has(method) ? tellRead : tellWrite;
   try {
     const answer: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined });

@@ -1,5 +1,6 @@
 import type { EntityMetadata, FindManyOptions, FindOptionsWhere, ObjectLiteral } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
+import { tableOf } from '../table-of.js';
 import { BoundValues } from './bound-values.js';
 import { isCompilable } from './compilable.js';
 import { FixableColumns } from './fixed-columns.js';
@@ -83,7 +84,7 @@ export class CompiledEntity<T extends ObjectLiteral> {
   readonly #byIds: ByIdSelects | undefined;
 
   private constructor(metadata: EntityMetadata) {
-    this.table = `${metadata.schema ?? 'public'}.${metadata.tableName}`;
+    this.table = tableOf(metadata);
     this.#metadata = metadata;
     this.#properties = propertyTreeOf(metadata);
     this.#fixable = new FixableColumns(metadata);

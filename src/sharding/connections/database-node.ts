@@ -9,6 +9,7 @@ import type { PreparedStatement } from './prepared-statement.js';
 import { GatheredReads } from './gathered-reads.js';
 import { readAlone, type ParameterValue, type ReadAnswer } from './scoped-read.js';
 import type { TenantSession } from './tenant-session.js';
+import type { TextResult } from './text-result.js';
 
 /**
  * SQLSTATEs of a prepared statement that the server cannot run any more: a migration changed what it gives,
@@ -77,6 +78,11 @@ export class DatabaseNode {
   /** An entity manager held to one tenant; it takes a connection per statement or transaction. */
   session(session: TenantSession, source = this.connections(session)): EntityManager {
     return this.dataSource.createSession(session, source);
+  }
+
+  /** One statement in this session, in a transaction of its own, its fields left as text. */
+  queryText(session: TenantSession, sql: string, params: readonly unknown[]): Promise<TextResult> {
+    return this.dataSource.queryText(session, this.connections(session), sql, params);
   }
 
   /**

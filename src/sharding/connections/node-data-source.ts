@@ -2,9 +2,12 @@ import pg from 'pg';
 import { DataSource, type EntityManager, type EntitySchema, type QueryRunner } from 'typeorm';
 import { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { GatewayContext } from '../../common/gateway-context.js';
+import { GatewayError } from '../../common/gateway-error.js';
 import type { ConnectionPool, ConnectionSource } from './connection-pool.js';
+import { toQueryFailedError } from './failure.js';
 import { TenantQueryRunner } from './tenant-query-runner.js';
 import type { TenantSession, TransactionWatch } from './tenant-session.js';
+import type { TextResult } from './text-result.js';
 
 /** A class or schema that TypeORM knows as an entity. */
 export type EntityClass = (abstract new (...args: never[]) => unknown) | EntitySchema;
@@ -87,6 +90,20 @@ export class NodeDataSource extends DataSource {
   /** An entity manager whose every statement runs in this session. It holds no connection by itself. */
   createSession(session: TenantSession, source: ConnectionSource): EntityManager {
     return this.#runner(session, source).manager;
+  }
+
+  /** One statement in this session, in a transaction of its own, its fields left as text. */
+  async queryText(
+    session: TenantSession,
+    source: ConnectionSource,
+    sql: string,
+    params: readonly unknown[],
+  ): Promise<TextResult> {
+    try {
+      return await this.#runner(session, source).queryText(sql, params);
+    } catch (error) {
+      throw error instanceof GatewayError ? error : toQueryFailedError(error);
+    }
   }
 
   #runner(session: TenantSession, source: ConnectionSource): TenantQueryRunner {

@@ -68,7 +68,8 @@ export class PreparedStatement<Row> {
   }
 }
 
-function parserOf(typeId: number): TextParser {
+/** What makes a value of a field's text, as the driver does. */
+export function parserOf(typeId: number): TextParser {
   if (typeId === TIMESTAMPTZ) return parseInstant;
   const parser = driversParserOf(typeId, TEXT_FORMAT);
   // What the driver knows nothing of stays the text that it is, through a function that says so.

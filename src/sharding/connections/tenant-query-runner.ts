@@ -8,7 +8,9 @@ import { GatewayError, ScopeConflictError } from '../../common/gateway-error.js'
 import { CACHE_CHANNEL } from './cache-channel.js';
 import type { ConnectionSource, PooledConnection } from './connection-pool.js';
 import { isConnectionFailure, toQueryFailedError } from './failure.js';
+import type { RawRow } from './prepared-statement.js';
 import type { ChangedRows, TenantSession, TransactionWatch } from './tenant-session.js';
+import { AS_TEXT, type TextResult } from './text-result.js';
 
 /**
  * Read on the connection that committed, after the commit: everything that it committed lies before this
@@ -29,6 +31,9 @@ const BEGUN_SQL = `SELECT EXTRACT(epoch FROM pg_catalog.now())::pg_catalog.text 
 
 /** What is notified in a transaction arrives when it is committed, and not at all when it is not. */
 const NOTIFY_SQL = `SELECT pg_catalog.pg_notify('${CACHE_CHANNEL}', payload) FROM unnest($1::text[]) AS payload`;
+
+/** How a result is to be made, other than the driver does by itself. */
+type ResultForm = Pick<pg.QueryArrayConfig, 'types'> & { readonly rowMode?: 'array' };
 
 interface BegunRow {
   readonly begunAt: string;
@@ -145,9 +150,7 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     await this.broadcaster.broadcast('BeforeQuery', sql, params);
     const startedAt = Date.now();
     try {
-      const raw = await (this.#held === undefined
-        ? this.#inOwnTransaction(sql, params)
-        : this.#runInTransaction(this.#held, sql, params));
+      const raw = await this.#answer(sql, params);
       const result = toTypeormResult(raw);
       const durationMs = Date.now() - startedAt;
       this.broadcaster.broadcastAfterQueryEvent(broadcast, sql, params, true, durationMs, raw, undefined);
@@ -189,15 +192,30 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     return Promise.resolve();
   }
 
+  /** One statement in a transaction of its own, its fields left as text. */
+  async queryText(sql: string, params: readonly unknown[]): Promise<TextResult> {
+    const result = await this.#inOwnTransaction(sql, [...params], { rowMode: 'array', types: AS_TEXT });
+    return { ...result, rows: result.rows as RawRow[] };
+  }
+
+  #answer(sql: string, params: unknown[] | undefined): Promise<pg.QueryResult> {
+    if (this.#held !== undefined) return this.#runInTransaction(this.#held, sql, params);
+    return this.#session.answer?.(sql, params ?? []) ?? this.#inOwnTransaction(sql, params);
+  }
+
   /** Begin, statement, commit and position, sent at once: one round trip for all four. */
-  async #inOwnTransaction(sql: string, params: unknown[] | undefined): Promise<pg.QueryResult> {
+  async #inOwnTransaction(
+    sql: string,
+    params: unknown[] | undefined,
+    form: ResultForm = {},
+  ): Promise<pg.QueryResult> {
     const connection = await this.#source.acquire();
     const watch = this.#session.watch?.();
     let broken = true;
     try {
       const [begun, answered, committed] = await Promise.allSettled([
         connection.query(this.#beginSql()),
-        this.#run(connection, sql, params, watch),
+        this.#run(connection, sql, params, watch, form),
         this.#commit(connection, watch),
       ]);
       if (begun.status === 'rejected') throw begun.reason;
@@ -275,12 +293,14 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     sql: string,
     params: unknown[] | undefined,
     watch: TransactionWatch | undefined,
+    form: ResultForm = {},
   ): Promise<pg.QueryResult> {
     if (params === undefined || !this.#declared.has(params)) watch?.sending(sql, params ?? []);
     const config: pg.QueryConfig & { queryMode: 'extended' } = {
       text: sql,
       values: params ?? [],
       queryMode: 'extended',
+      ...form,
     };
     return connection.query(config);
   }

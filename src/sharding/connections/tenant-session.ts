@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { ShardPosition } from '../../common/shard-position.js';
 
 /** Rows of one table. */
@@ -45,6 +46,8 @@ export interface TenantSession {
    * server knows the tenant by the login itself.
    */
   readonly login: 'shared' | 'tenant';
+  /** Answers statements outside of transactions, in place of a connection. */
+  readonly answer?: (sql: string, params: readonly unknown[]) => Promise<pg.QueryResult>;
   /** Makes who follows a transaction; asked for each, those of single statements included. */
   readonly watch?: () => TransactionWatch;
 }
