@@ -60,7 +60,7 @@ export class EntryStore<Entry extends Sized> {
     if (!(bytes <= Math.min(this.#limits.maxBytes * ENTRY_SHARE_MAX, entries.maxSize))) return false;
     entries.set(key, entry);
     this.#bytes += bytes;
-    while (this.#bytes + this.#tenants.size * TENANT_BYTES > this.#limits.maxBytes) this.#pushOut();
+    while (this.#bytes + this.#tenants.size * TENANT_BYTES > this.#limits.maxBytes) this.#pushOut(entries);
     return true;
   }
 
@@ -103,9 +103,12 @@ export class EntryStore<Entry extends Sized> {
     return entries;
   }
 
-  /** One entry less, of the largest of a few tenants; they are looked at in turn. */
-  #pushOut(): void {
-    let largest: LRUCache<string, Entry> | undefined;
+  /**
+   * One entry less: of the largest of a few tenants, which are looked at in turn, or, if it is larger, of the one
+   * that wants room. So one that takes much does not fill the places of the many that take little.
+   */
+  #pushOut(own: LRUCache<string, Entry>): void {
+    let largest = own;
     let lookedAt = 0;
     for (const [tenantId, entries] of this.#tenants) {
       if (lookedAt === TENANTS_LOOKED_AT) break;
@@ -114,8 +117,8 @@ export class EntryStore<Entry extends Sized> {
       this.#tenants.delete(tenantId);
       if (entries.size === 0) continue;
       this.#tenants.set(tenantId, entries);
-      if (largest === undefined || entries.calculatedSize > largest.calculatedSize) largest = entries;
+      if (entries.calculatedSize >= largest.calculatedSize) largest = entries;
     }
-    largest?.pop();
+    largest.pop();
   }
 }

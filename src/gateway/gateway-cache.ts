@@ -4,6 +4,7 @@ import type { Log } from '../common/log.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import { ShardBus } from '../cache/bus/shard-bus.js';
 import { QueryCache } from '../cache/query-cache.js';
+import { referencingTables } from '../persistence/written-rows.js';
 import { CACHE_CHANNEL } from '../sharding/connections/cache-channel.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import { NoticeConnection } from '../sharding/connections/notice-connection.js';
@@ -41,6 +42,7 @@ export class GatewayCache {
     );
     this.cache = options.cache === false ? undefined : this.#cacheWith(options.cache);
     this.writes = new WatchedWrites(this.cache, this.commits, {
+      referencing: referencingTables(nodes.all()[0]?.dataSource.entityMetadatas ?? []),
       noticesWithin: ({ shardId, ...write }) => {
         const bus = this.#notices.get(shardId)?.bus;
         return bus === undefined || bus.isAnnouncing ? [] : bus.noticePayloads(write);

@@ -3,7 +3,7 @@ import type { QueryCache } from '../cache/query-cache.js';
 import type { TableRows, WrittenRows } from '../cache/table-rows.js';
 import type { RowsPlace } from '../cache/tags.js';
 import type { WriteFence } from '../cache/write-fence.js';
-import { writtenRows } from '../persistence/written-rows.js';
+import { writtenRows, type Referencing } from '../persistence/written-rows.js';
 import type { TransactionWatch } from '../sharding/connections/tenant-session.js';
 import type { OwnCommits } from './own-commits.js';
 
@@ -17,9 +17,11 @@ export interface CommittedWrite extends RowsPlace {
   readonly position: ShardPosition;
 }
 
-/** What has to happen about writes of this process. */
+/** What has to be known, and to happen, about writes of this process. */
 export interface WriteHooks {
-  /** What has to be notified in the very transaction, because the other processes could not be told after it. */
+  /** Tables whose rows change with those of another one, by its foreign keys. */
+  readonly referencing: Referencing;
+  /** What has to be notified with the transaction itself, because the other processes cannot be told after it now. */
   readonly noticesWithin: (write: Omit<CommittedWrite, 'position'>) => readonly string[];
   /** It is kept: tell the other processes. */
   readonly announce: (write: CommittedWrite) => void;
@@ -60,9 +62,10 @@ export class WatchedWrites {
     const written = new Written();
     let rows: WrittenRows = [];
     let fence: WriteFence | undefined;
+    let isToldWithin = false;
     return {
       sending: (sql, params) => {
-        written.add(writtenRows(sql, params));
+        written.add(writtenRows(sql, params, { referencing: this.#hooks.referencing }));
       },
       wrote: (changed) => {
         written.add(changed);
@@ -71,14 +74,19 @@ export class WatchedWrites {
         rows = written.rows;
         if (!isSome(rows)) return [];
         fence = this.#cache?.beginWrite(place, rows);
-        return this.#hooks.noticesWithin({ ...place, rows });
+        const notices = this.#hooks.noticesWithin({ ...place, rows });
+        isToldWithin = notices.length > 0;
+        return notices;
       },
       committed: (at) => {
         const position = { shardId: place.shardId, ...at };
         fence?.committed(position);
-        if (isSome(rows)) this.#hooks.announce({ ...place, rows, position });
         this.#commits.note(position);
         onCommitted(position);
+        if (!isSome(rows)) return [];
+        this.#hooks.announce({ ...place, rows, position });
+        // A commit may have taken longer than announcing worked.
+        return isToldWithin ? [] : this.#hooks.noticesWithin({ ...place, rows });
       },
       undone: () => {
         fence?.undone();

@@ -3,7 +3,7 @@ import { idsIn } from './written-rows-ids.js';
 import type { Referencing } from './written-rows-references.js';
 import { writesOf, type StatementWrites, type TableWrite } from './written-rows-statement.js';
 
-export { referencingTables } from './written-rows-references.js';
+export { referencingTables, type Referencing } from './written-rows-references.js';
 
 /** What a statement writes. Structurally the same as src/cache's TableRows; persistence may not import it. */
 export interface WrittenTable {

@@ -210,7 +210,10 @@ describe('a tenant’s session', () => {
       sending: () => undefined,
       wrote: () => undefined,
       committing: () => [],
-      committed: ({ lsn }: { lsn: bigint }) => positions.push(lsn),
+      committed: ({ lsn }: { lsn: bigint }) => {
+        positions.push(lsn);
+        return [];
+      },
       undone: () => undefined,
       unknown: () => undefined,
     });

@@ -89,6 +89,7 @@ export class LookupWorld {
     const ownWrites = new OwnWrites(isEverywhere, floors);
     // No cache, and nobody to tell.
     const writes = new WatchedWrites(undefined, new OwnCommits(), {
+      referencing: () => [],
       noticesWithin: () => [],
       announce: () => undefined,
       findOut: () => undefined,

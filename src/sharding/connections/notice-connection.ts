@@ -82,7 +82,7 @@ export class NoticeConnection {
       await client.query(NOTIFY_SQL, [this.#channel, payloads]);
     } catch (error) {
       // What the server refuses by itself says nothing against the connection.
-      if (this.#listening === client) {
+      if (!(error instanceof pg.DatabaseError) && this.#listening === client) {
         this.#warn(error, 'notices of writes cannot be sent');
         socket?.destroy();
       }

@@ -325,8 +325,12 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       throw new Error('The transaction had failed before its commit; nothing was kept.');
     }
     const row = position.status === 'fulfilled' ? position.value?.rows[0] : undefined;
-    if (row !== undefined) watch?.committed({ timeline: row.timeline, lsn: BigInt(row.lsn) });
-    else watch?.unknown(processIdOf(connection));
+    if (row === undefined) watch?.unknown(processIdOf(connection));
+    const late = row && watch?.committed({ timeline: row.timeline, lsn: BigInt(row.lsn) });
+    if (late !== undefined && late.length > 0) {
+      // The write is kept, whatever becomes of this.
+      await connection.query(NOTIFY_SQL, [late]).catch(() => undefined);
+    }
     if (position.status === 'rejected') throw position.reason;
   }
 

@@ -20,8 +20,8 @@ export interface TransactionWatch {
   wrote(rows: readonly ChangedRows[]): void;
   /** COMMIT is about to be sent. @returns what is to be notified with it, if it is kept */
   committing(): readonly string[];
-  /** What it wrote is kept, and lies before this position. */
-  committed(position: Omit<ShardPosition, 'shardId'>): void;
+  /** What it wrote is kept, and lies before this position. @returns what is to be notified now, before anybody is told */
+  committed(position: Omit<ShardPosition, 'shardId'>): readonly string[];
   /** Nothing of it is kept. */
   undone(): void;
   /**
