@@ -4,7 +4,7 @@ import { Clearings } from './clearings.js';
 import { EntryStore, type StoreLimits } from './entry-store.js';
 import type { TableRows, WrittenRows } from './table-rows.js';
 import { areUnchanged, areUntouched, type Tag } from './tag.js';
-import { Tags, type AnswerTags, type RowsPlace } from './tags.js';
+import { Tags, type RowsPlace } from './tags.js';
 import { WriteFence } from './write-fence.js';
 
 /** How a cache behaves, and what it has to know of the shards. */
@@ -38,8 +38,6 @@ export interface CacheRead extends RowsPlace {
 /** What a database answered. */
 export interface Filled<Answer> {
   readonly answer: Answer;
-  /** Whether there are no rows in it. */
-  readonly isEmpty: boolean;
   /** Bytes of heap that it takes, as `sizeOfRows` estimates them. */
   readonly bytes: number;
 }
@@ -57,7 +55,6 @@ interface Entry<Answer> {
   readonly since: number;
   /** When it was asked for, ms. */
   readonly askedAt: number;
-  readonly ttlMs: number;
   /** What it shows at least. */
   readonly position: ShardPosition | undefined;
   /** Its place among all fills. */
@@ -74,7 +71,7 @@ interface Flight<Answer> {
 interface Asked {
   readonly read: CacheRead;
   readonly fill: number;
-  readonly tags: AnswerTags;
+  readonly tags: readonly Tag[];
   readonly since: number;
   readonly askedAt: number;
   readonly position: ShardPosition | undefined;
@@ -124,8 +121,7 @@ export class QueryCache<Answer> {
     const entry = this.#store.get(tenantId, key);
     // A key names its tenant; should two ever be the same, nobody gets what is another tenant's.
     if (entry?.tenantId !== tenantId || entry.shardId !== shardId) return undefined;
-    const age = this.#options.now() - entry.askedAt;
-    if (age >= entry.ttlMs || (ttlMs !== undefined && age >= ttlMs)) return undefined;
+    if (this.#options.now() - entry.askedAt >= this.#ttlOf(ttlMs)) return undefined;
     if (!areUntouched(entry.tags, entry.since)) return undefined;
     if (required !== undefined && !shows(entry.position, required)) return undefined;
     if (!this.#options.isHeard(entry.shardId)) return undefined;
@@ -156,7 +152,7 @@ export class QueryCache<Answer> {
       tags,
       since: this.#tags.changes,
       askedAt: this.#options.now(),
-      position: furthest(tags.held, read.required),
+      position: furthest(tags, read.required),
     };
     const answer = this.#settle(asked, ask);
     this.#flights.set(read.key, { asked, answer });
@@ -201,9 +197,9 @@ export class QueryCache<Answer> {
     const { tenantId, shardId, required } = joiner;
     if (read.tenantId !== tenantId || read.shardId !== shardId) return false;
     if (this.#clearings.cover(tenantId, fill)) return false;
-    if (this.#options.now() - askedAt >= this.#ttlOf(joiner)) return false;
+    if (this.#options.now() - askedAt >= this.#ttlOf(joiner.ttlMs)) return false;
     if (required !== undefined && !shows(position, required)) return false;
-    return areUnchanged(tags.held, since) && this.#options.isHeard(shardId);
+    return areUnchanged(tags, since) && this.#options.isHeard(shardId);
   }
 
   async #settle(asked: Asked, ask: Fill<Answer>): Promise<Answer> {
@@ -214,7 +210,7 @@ export class QueryCache<Answer> {
     } finally {
       const { key } = asked.read;
       if (this.#flights.get(key)?.asked === asked) this.#flights.delete(key);
-      this.#tags.release(asked.tags.held);
+      this.#tags.release(asked.tags);
     }
   }
 
@@ -224,10 +220,9 @@ export class QueryCache<Answer> {
     return ask(isEverywhere ? undefined : position);
   }
 
-  #keep(asked: Asked, { answer, isEmpty, bytes }: Filled<Answer>): void {
-    const { read, fill, since, askedAt, position } = asked;
+  #keep(asked: Asked, { answer, bytes }: Filled<Answer>): void {
+    const { read, fill, tags, since, askedAt, position } = asked;
     const { shardId, tenantId, key } = read;
-    const tags = isEmpty ? asked.tags.whenEmpty : asked.tags.withRows;
     // One that was asked for later may show more than this one.
     const isOvertaken = (this.#store.get(tenantId, key)?.fill ?? 0) > fill;
     if (isOvertaken || this.#clearings.cover(tenantId, fill) || !areUntouched(tags, since)) {
@@ -243,15 +238,15 @@ export class QueryCache<Answer> {
       tags,
       since,
       askedAt,
-      ttlMs: this.#ttlOf(read),
       position,
       fill,
     });
     if (!isKept) this.#tags.release(tags);
   }
 
-  #ttlOf({ ttlMs }: CacheRead): number {
-    return Math.min(this.#options.ttlMs, ttlMs ?? Infinity);
+  /** How old an answer may be that is given to a read which asks for this. */
+  #ttlOf(ttlMs: number | undefined): number {
+    return ttlMs === undefined ? this.#options.ttlMs : Math.min(this.#options.ttlMs, ttlMs);
   }
 }
 

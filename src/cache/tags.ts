@@ -8,16 +8,6 @@ export interface RowsPlace {
   readonly tenantId: string;
 }
 
-/** The tags of an answer that is still to come. */
-export interface AnswerTags {
-  /** What it depends on if it has rows. */
-  readonly withRows: readonly Tag[];
-  /** What "there is none" depends on: any new row of the table. */
-  readonly whenEmpty: readonly Tag[];
-  /** Both. */
-  readonly held: readonly Tag[];
-}
-
 /** Changed tags that are kept, until every replica shows the change, for answers that are still to be made. */
 const RECENT_MAX = 20_000;
 
@@ -54,22 +44,17 @@ export class Tags {
     return this.#tags.size;
   }
 
-  /** Holds the tags of an answer that is made of these rows; to be taken before it is asked for. */
-  holdForAnswer(place: RowsPlace, tables: readonly TableRows[]): AnswerTags {
-    const around = [this.#hold(shardTag(place)), this.#hold(tenantTag(place))];
-    const anyRow = tables.map(({ table }) => this.#hold(tableTag('any', place, table)));
-    const exact = tables.flatMap(({ table, ids }, index) => {
-      const any = anyRow[index];
-      if (ids === undefined) return any === undefined ? [] : [any];
-      const rows = ids.map((id) => this.#hold(rowTag(place, table, id)));
-      return [this.#hold(tableTag('all', place, table)), ...rows];
-    });
-    const withRows = [...around, ...exact];
-    return {
-      withRows,
-      whenEmpty: [...around, ...anyRow],
-      held: [...around, ...anyRow, ...exact.filter((tag) => !anyRow.includes(tag))],
-    };
+  /**
+   * Holds the tags of an answer that is made of these rows; to be taken before it is asked for. That there is no
+   * row of an id changes with the write that makes one: it names the id, or any row of the table.
+   */
+  holdForAnswer(place: RowsPlace, tables: readonly TableRows[]): readonly Tag[] {
+    const tags = [this.#hold(shardTag(place)), this.#hold(tenantTag(place))];
+    for (const { table, ids } of tables) {
+      tags.push(this.#hold(tableTag(ids === undefined ? 'any' : 'all', place, table)));
+      for (const id of ids ?? []) tags.push(this.#hold(rowTag(place, table, id)));
+    }
+    return tags;
   }
 
   /** Holds once more. */

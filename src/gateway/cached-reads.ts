@@ -84,8 +84,7 @@ export class CachedReads {
     }
     const ask = async (least: ShardPosition | undefined) => {
       const answer = await this.#access.readOn(call, statement.ask, options, least);
-      const { rows } = answer;
-      return { answer, isEmpty: rows.length === 0, bytes: sizeOfRows(rows) };
+      return { answer, bytes: sizeOfRows(answer.rows) };
     };
     return cache.fill(read, statement.tables, ask) as Promise<Answer>;
   }

@@ -13,6 +13,7 @@ import type { KeptAnswer } from './cached-reads.js';
 import { CommitOutcomes } from './commit-outcomes.js';
 import type { ResolvedGatewayOptions } from './gateway-options.js';
 import { OwnCommits } from './own-commits.js';
+import { SideEffects } from './side-effects.js';
 import { WatchedWrites } from './watched-writes.js';
 
 /** The bus of one shard, and what it runs over. */
@@ -31,18 +32,24 @@ export class GatewayCache {
   readonly writes: WatchedWrites;
   readonly commits = new OwnCommits();
   readonly #monitor: ReplicationMonitor;
+  readonly #nodes: NodeDirectory;
+  readonly #effects: SideEffects;
   readonly #outcomes: CommitOutcomes;
   readonly #notices: ReadonlyMap<string, ShardNotices>;
 
   constructor(options: ResolvedGatewayOptions, nodes: NodeDirectory, monitor: ReplicationMonitor, log: Log) {
+    this.#nodes = nodes;
     this.#monitor = monitor;
     this.#outcomes = new CommitOutcomes(nodes, (shardId) => monitor.currentPosition(shardId));
     this.#notices = new Map(
       options.shards.map(({ id, primary }) => [id, this.#noticesOf(id, primary.url, log)]),
     );
     this.cache = options.cache === false ? undefined : this.#cacheWith(options.cache);
+    const referencing = referencingTables(nodes.all()[0]?.dataSource.entityMetadatas ?? []);
+    this.#effects = new SideEffects(referencing);
     this.writes = new WatchedWrites(this.cache, this.commits, {
-      referencing: referencingTables(nodes.all()[0]?.dataSource.entityMetadatas ?? []),
+      referencing,
+      hasSideEffects: (table) => this.#effects.has(table),
       noticesWithin: ({ shardId, ...write }) => {
         const bus = this.#notices.get(shardId)?.bus;
         return bus === undefined || bus.isAnnouncing ? [] : bus.noticePayloads(write);
@@ -54,6 +61,13 @@ export class GatewayCache {
         this.#outcomes.findOut(shardId, processId, over);
       },
     });
+  }
+
+  /** A shard's tables are there, or have changed. */
+  async learnSchema(shardId: string): Promise<void> {
+    await this.#effects.learn(this.#nodes.primary(shardId));
+    // What was read before may have had other columns.
+    this.cache?.clear();
   }
 
   /** Begins to listen to the other processes, on every shard; what is away is tried again in the background. */

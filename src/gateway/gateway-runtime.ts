@@ -109,8 +109,7 @@ export class GatewayRuntime {
     // A replica that has not replayed the migrations yet would fail every read of the new tables.
     const holdToSchema = async (shardId: string): Promise<void> => {
       floors.raise(await this.monitor.currentPosition(shardId));
-      // What was read before may have had other columns.
-      this.cache.cache?.clear();
+      await this.cache.learnSchema(shardId);
     };
     // The catalog says which installation this is; the gate is started only then.
     this.#plan = { installationId: '', ...planOf(options, nodes) };

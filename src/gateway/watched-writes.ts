@@ -21,6 +21,8 @@ export interface CommittedWrite extends RowsPlace {
 export interface WriteHooks {
   /** Tables whose rows change with those of another one, by its foreign keys. */
   readonly referencing: Referencing;
+  /** Whether a write of a table may change rows of others, beside those by foreign keys. */
+  readonly hasSideEffects: (table: string) => boolean;
   /** What has to be notified with the transaction itself, because the other processes cannot be told after it now. */
   readonly noticesWithin: (write: Omit<CommittedWrite, 'position'>) => readonly string[];
   /** It is kept: tell the other processes. */
@@ -59,7 +61,7 @@ export class WatchedWrites {
    * @param onCommitted hears of its position when the cache knows of it
    */
   watch(place: RowsPlace, onCommitted: (position: ShardPosition) => void): TransactionWatch {
-    const written = new Written();
+    const written = new Written(this.#hooks.hasSideEffects);
     let rows: WrittenRows = [];
     let fence: WriteFence | undefined;
     let isToldWithin = false;
@@ -109,7 +111,12 @@ function isSome(rows: WrittenRows): boolean {
 /** What the statements of one transaction wrote. */
 class Written {
   readonly #tables = new Map<string, Set<string> | undefined>();
+  readonly #hasSideEffects: (table: string) => boolean;
   #isAnything = false;
+
+  constructor(hasSideEffects: (table: string) => boolean) {
+    this.#hasSideEffects = hasSideEffects;
+  }
 
   get rows(): WrittenRows {
     if (this.#isAnything) return 'anything';
@@ -123,6 +130,7 @@ class Written {
   }
 
   #addRows(table: string, ids: readonly string[] | undefined): void {
+    if (this.#hasSideEffects(table)) this.#isAnything = true;
     const known = this.#tables.get(table);
     if (ids === undefined || (this.#tables.has(table) && known === undefined)) {
       this.#tables.set(table, undefined);

@@ -314,6 +314,29 @@ describe('a write through this process', () => {
     expect(await sourceOf(byId(one))).not.toBe('cache');
   });
 
+  it('of a table with a trigger changes what the trigger writes', async () => {
+    const { userId, rows } = await newUser();
+    const id = rows[0]?.id ?? '';
+    const count = () => gateway.repository(InvoiceLine).forUser(userId).count();
+    expect((await traced(count)).answer).toBe(0);
+    await runAsAdmin(
+      adminUrl,
+      `CREATE FUNCTION billing.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         INSERT INTO billing.invoice_lines VALUES (NEW.tenant_id, gen_random_uuid(), NEW.user_id, NEW.bucket, 'by trigger');
+         RETURN NULL; END $$;
+       CREATE TRIGGER note AFTER UPDATE ON billing.invoices FOR EACH ROW EXECUTE FUNCTION billing.note()`,
+    );
+    try {
+      await here.cache.learnSchema('s0');
+      await traced(count);
+      expect(await sourceOf(count)).toBe('cache');
+      await traced(() => gateway.repository(Invoice).forUser(userId).update({ id }, { reminders: 1 }));
+      expect((await traced(count)).answer).toBe(1);
+    } finally {
+      await runAsAdmin(adminUrl, 'DROP TRIGGER note ON billing.invoices');
+    }
+  });
+
   it('that is rolled back changes nothing', async () => {
     const { userId, rows } = await newUser();
     const id = rows[0]?.id ?? '';

@@ -90,6 +90,7 @@ export class LookupWorld {
     // No cache, and nobody to tell.
     const writes = new WatchedWrites(undefined, new OwnCommits(), {
       referencing: () => [],
+      hasSideEffects: () => false,
       noticesWithin: () => [],
       announce: () => undefined,
       findOut: () => undefined,
