@@ -1,5 +1,5 @@
 /** Why a read went past the cache. */
-export type BypassReason =
+type BypassReason =
   /** The caller asked for that: `cache: false`, `from: 'primary'`. */
   | 'asked'
   /** The statement's answer may depend on more than the rows of tables that are known. */
@@ -26,7 +26,7 @@ export interface CacheCounts {
 }
 
 /** All zero. */
-export function noCounts(): CacheCounts {
+function noCounts(): CacheCounts {
   return {
     hits: 0,
     misses: 0,

@@ -57,9 +57,11 @@ export class EntryStore<Entry extends Sized> {
     const entries = this.#entriesOf(tenantId);
     entries.delete(key);
     // Said so that what is no number is not kept either.
-    if (!(bytes <= Math.min(this.#limits.maxBytes * ENTRY_SHARE_MAX, entries.maxSize))) return false;
+    const share = Math.max(1, Math.floor(this.#limits.maxBytes * this.#limits.shareOf(tenantId)));
+    if (!(bytes <= Math.min(this.#limits.maxBytes * ENTRY_SHARE_MAX, share))) return false;
     entries.set(key, entry);
     this.#bytes += bytes;
+    while (entries.calculatedSize > share) entries.pop();
     while (this.#bytes + this.#tenants.size * TENANT_BYTES > this.#limits.maxBytes) this.#pushOut(entries);
     return true;
   }
@@ -91,7 +93,7 @@ export class EntryStore<Entry extends Sized> {
     let entries = this.#tenants.get(tenantId);
     if (entries === undefined) {
       entries = new LRUCache({
-        maxSize: Math.max(1, Math.floor(this.#limits.maxBytes * this.#limits.shareOf(tenantId))),
+        maxSize: this.#limits.maxBytes,
         sizeCalculation: ({ bytes }) => bytes,
         dispose: (entry, _, reason) => {
           this.#bytes -= entry.bytes;

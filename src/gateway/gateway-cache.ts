@@ -31,6 +31,8 @@ export class GatewayCache {
   readonly cache: QueryCache<KeptAnswer> | undefined;
   readonly writes: WatchedWrites;
   readonly commits = new OwnCommits();
+  /** A tenant's own share of the cache, above 0 and at most 1; undefined: the options' `tenantShare`. */
+  quotaOf: (tenantId: string) => number | undefined = () => undefined;
   readonly #monitor: ReplicationMonitor;
   readonly #nodes: NodeDirectory;
   readonly #effects: SideEffects;
@@ -89,7 +91,7 @@ export class GatewayCache {
   #cacheWith({ tenantShare, ...options }: Exclude<ResolvedGatewayOptions['cache'], false>) {
     return new QueryCache<KeptAnswer>({
       ...options,
-      shareOf: () => tenantShare,
+      shareOf: (tenantId) => this.quotaOf(tenantId) ?? tenantShare,
       isEverywhere: (position) => this.#monitor.isEverywhere(position),
       isHeard: (shardId) => this.#notices.get(shardId)?.bus.isHeard === true,
       now: () => performance.now(),

@@ -11,7 +11,7 @@ import type { OwnCommits } from './own-commits.js';
 const IDS_MAX = 1_000;
 
 /** A write that is kept. */
-export interface CommittedWrite extends RowsPlace {
+interface CommittedWrite extends RowsPlace {
   readonly rows: WrittenRows;
   /** Everything of it lies before this. */
   readonly position: ShardPosition;

@@ -4,7 +4,7 @@ const OPENING: ReadonlySet<Token> = new Set(['(', '[', 'case']);
 const CLOSING: ReadonlySet<Token> = new Set([')', ']', 'end']);
 
 /** How much deeper the tokens behind this one are, in brackets or within CASE. */
-export function nestingOf(token: Token): 1 | 0 | -1 {
+function nestingOf(token: Token): 1 | 0 | -1 {
   if (OPENING.has(token)) return 1;
   return CLOSING.has(token) ? -1 : 0;
 }

@@ -241,6 +241,37 @@ describe('GET /v1/admin/cache', () => {
   });
 });
 
+describe('a tenant with a cacheShare of its own', () => {
+  it('keeps no more than that, also when it is changed', async () => {
+    const id = `t-${randomBytes(5).toString('hex')}`;
+    const share = 1 / 1024;
+    const client = new HttpClient(
+      gateway.url,
+      await gateway.createTenant(id, { quota: { cacheShare: share } }),
+    );
+    const account = await newAccount(client);
+    const readMuch = async (): Promise<void> => {
+      for (let limit = 1; limit <= 20; limit += 1) {
+        await client.get(`/v1/accounts/${account.id}/transactions?limit=${limit}`);
+      }
+    };
+    await readMuch();
+    const small = await cacheOf(id);
+    expect(small.maxBytes).toBe(CACHE.maxBytes * share);
+    expect(small.bytes).toBeLessThanOrEqual(small.maxBytes);
+    expect(small.evictions).toBeGreaterThan(0);
+    await operator.patch(`/v1/admin/tenants/${id}`, { quota: { cacheShare: 1 } });
+    await readMuch();
+    const large = await cacheOf(id);
+    expect(large).toMatchObject({ maxBytes: CACHE.maxBytes, evictions: small.evictions });
+    expect(large.bytes).toBeGreaterThan(small.maxBytes);
+    await operator.patch(`/v1/admin/tenants/${id}`, { quota: { cacheShare: share } });
+    // It holds from the next answer on that is kept.
+    await client.get(`/v1/accounts/${account.id}/transactions?limit=21`);
+    expect((await cacheOf(id)).bytes).toBeLessThanOrEqual(small.maxBytes);
+  });
+});
+
 describe('DELETE /v1/admin/cache', () => {
   const empty = (path: string) => operator.send<{ dropped: number }>('DELETE', path, {});
 

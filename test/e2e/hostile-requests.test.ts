@@ -57,6 +57,8 @@ const ROUTES = [
   'delete /v1/admin/tenants/{id}/api-keys/{keyId}',
   'get /v1/admin/shards',
   'get /v1/admin/route',
+  'get /v1/admin/cache',
+  'delete /v1/admin/cache',
   'get /health/live',
   'get /health/ready',
 ];
@@ -107,7 +109,9 @@ describe('thousands of hostile requests, made from the OpenAPI document', () => 
   });
 
   it('change no row of any table', () => {
-    expect(before['s0 finance.accounts']?.rows).toBeGreaterThan(0);
+    const accounts = Object.entries(before).filter(([table]) => table.endsWith(' finance.accounts'));
+    // On which shard they are is a matter of chance.
+    expect(accounts.reduce((sum, [, { rows }]) => sum + rows, 0)).toBeGreaterThan(0);
     expect(after).toEqual(before);
   });
 

@@ -17,7 +17,7 @@ interface Use {
 
 async function useOf(answers: number, rowsMax: number, characters: string): Promise<Use> {
   const loader = fileURLToPath(new URL('test/support/register-typescript.js', ROOT));
-  const program = fileURLToPath(new URL('test/unit/cache-memory-process.ts', ROOT));
+  const program = fileURLToPath(new URL('./cache-memory-process.ts', import.meta.url));
   const args = [MAX_BYTES, answers, rowsMax, characters].map(String);
   const { stdout } = await promisify(execFile)(
     process.execPath,

@@ -127,4 +127,10 @@ const SCOPE_HEADERS = [
     description: 'Tokens of writes that a read must see, joined with commas',
     schema: { type: 'string' },
   }),
+  ApiHeader({
+    name: 'Cache-Control',
+    required: false,
+    description: 'With no-cache, no-store or max-age=0 no kept answer is given',
+    schema: { type: 'string', example: 'no-cache' },
+  }),
 ];

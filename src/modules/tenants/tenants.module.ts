@@ -39,7 +39,7 @@ export class TenantsModule implements OnApplicationShutdown {
 
 /** Started here, so that the first request finds every tenant known, unless the catalog is away. */
 async function startDirectory(
-  { catalog, shardMapWatcher }: GatewayRuntime,
+  { catalog, shardMapWatcher, cache }: GatewayRuntime,
   { log, operatorKey }: ServiceSettings,
 ): Promise<TenantDirectory> {
   const directory = new TenantDirectory(catalog, {
@@ -50,6 +50,7 @@ async function startDirectory(
   catalog.onChange('tenants', () => {
     directory.refreshSoon();
   });
+  cache.quotaOf = (tenantId) => directory.tenant(tenantId)?.quota.cacheShare;
   await directory.start();
   return directory;
 }

@@ -53,6 +53,9 @@ export function lateRefusals(
     'post /v1/admin/tenants': [inBody('id', own.id, false)],
     'patch /v1/admin/tenants/{id}': [inPath('id', 'no-such-tenant'), inBody('surprise', 1, false)],
     'post /v1/admin/tenants/{id}/api-keys': [inPath('id', 'no-such-tenant')],
+    'delete /v1/admin/cache': [
+      refusal('query.tenantId', false, (draft) => ({ ...draft, query: ['tenantId=no-such-tenant'] })),
+    ],
     'delete /v1/admin/tenants/{id}/api-keys/{keyId}': [
       inPath('keyId', 'nosuchkey000'),
       inPath('id', other.id),
