@@ -1,7 +1,13 @@
 import type { Benchmark } from './harness/benchmark.js';
+import { cacheBenchmark } from './benchmarks/cache.js';
 import { listBenchmark } from './benchmarks/list.js';
 import { readBenchmark } from './benchmarks/read.js';
 import { routingBenchmark } from './benchmarks/routing.js';
 
 /** Every benchmark there is, in the order in which `npm run bench` runs them. */
-export const BENCHMARKS: readonly Benchmark[] = [readBenchmark, listBenchmark, routingBenchmark];
+export const BENCHMARKS: readonly Benchmark[] = [
+  readBenchmark,
+  listBenchmark,
+  cacheBenchmark,
+  routingBenchmark,
+];

@@ -49,7 +49,7 @@ export class BenchRun {
         name: benchmark.name,
         at: new Date().toISOString(),
         versions: { ...ownVersions(), ...opened.versions },
-        settings: { ...settings, ...opened.settings },
+        settings: { ...settings, ...opened.settings, ...opened.found?.() },
         cases,
         ratios,
       };

@@ -20,6 +20,9 @@ const POOL = { size: 10, overflow: 5 };
 /** Connections that a peer may open, as many as the gateway to one node. */
 export const PEER_CONNECTIONS = POOL.size + POOL.overflow;
 
+/** Longer than any run: what was put into the cache stays there until it is written. */
+const CACHE = { ttlMs: 3_600_000 };
+
 /** A failure is ours to report, and to clean up after. */
 const APPLICATION_OPTIONS: Partial<NestApplicationOptions> = { logger: false, abortOnError: false };
 
@@ -64,6 +67,7 @@ export class BenchSite {
           entities: ACCOUNT_ENTITIES,
           migrations: ACCOUNT_MIGRATIONS,
           pool: POOL,
+          cache: CACHE,
         }),
         APPLICATION_OPTIONS,
       );
@@ -79,6 +83,13 @@ export class BenchSite {
       await cluster.stop();
       throw error;
     }
+  }
+
+  /** How a peer that writes reaches the primary of a shard: as the superuser. */
+  primaryAdminUrl(shardId: string): string {
+    const shard = this.#cluster.config.shards.find(({ id }) => id === shardId);
+    if (shard === undefined) throw new RangeError(`There is no shard ${shardId}.`);
+    return shard.primary.adminUrl;
   }
 
   /** How a peer reaches the first replica of a shard: as the superuser, whom no row-level security slows down. */

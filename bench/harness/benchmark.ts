@@ -14,6 +14,8 @@ export interface Subject {
   readonly callsPerTurn?: number;
   /** What the caller of this number, from 0, does again and again. */
   turnOf(caller: number): Turn;
+  /** Brings it into the state that is measured, before each round and unmeasured. */
+  readonly prepare?: () => Promise<void>;
   /** Runs a caller's whole loop in something that every call of it needs, such as a scope. */
   readonly around?: (loop: () => Promise<void>) => Promise<void>;
 }
@@ -53,6 +55,8 @@ export interface OpenedBenchmark {
   readonly cases: readonly BenchCase[];
   /** What was measured with, beside the harness's own settings. */
   readonly settings: Readonly<Record<string, string | number>>;
+  /** What only the run shows, such as how many reads were hits; asked for when it has ended. */
+  readonly found?: () => Readonly<Record<string, string | number>>;
   /** Versions of what was measured against. */
   readonly versions: Readonly<Record<string, string>>;
   /** Gives back what was opened for it. */

@@ -26,6 +26,7 @@ export async function measure(subject: Subject, round: Round): Promise<Measureme
   const { callsPerTurn = 1 } = subject;
   const around = subject.around ?? ((loop: () => Promise<void>) => loop());
   const turnsMs: number[] = [];
+  await subject.prepare?.();
   const startedAt = performance.now();
   const endsAt = startedAt + round.durationMs;
   let failed = false;

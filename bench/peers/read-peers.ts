@@ -1,5 +1,6 @@
 import { packageVersion } from '../harness/versions.js';
 import type { DrizzlePeer } from './drizzle-peer.js';
+import { ifInstalled, missingPackage } from './optional-peer.js';
 import { PgPeer } from './pg-peer.js';
 import { TypeormPeer } from './typeorm-peer.js';
 
@@ -16,11 +17,12 @@ export interface ReadPeers {
 }
 
 /** Why a table may lack Drizzle. */
-export const DRIZZLE_MISSING = `the package ${DRIZZLE} is not installed; run: npm install`;
+export const DRIZZLE_MISSING = missingPackage(DRIZZLE);
 
 /** Opens the peers. */
 export async function openReadPeers(url: string, connections: number): Promise<ReadPeers> {
-  const drizzle = await openDrizzle(url, connections);
+  const module = await ifInstalled(import('./drizzle-peer.js'));
+  const drizzle = module && new module.DrizzlePeer(url, connections);
   const plain = new PgPeer(url, connections);
   const typeorm = await TypeormPeer.open(url, connections);
   return {
@@ -36,14 +38,4 @@ export async function openReadPeers(url: string, connections: number): Promise<R
       await Promise.all([plain.close(), typeorm.close(), drizzle?.close()]);
     },
   };
-}
-
-async function openDrizzle(url: string, connections: number): Promise<DrizzlePeer | undefined> {
-  try {
-    const { DrizzlePeer: Peer } = await import('./drizzle-peer.js');
-    return new Peer(url, connections);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') return undefined;
-    throw error;
-  }
 }

@@ -59,7 +59,8 @@ describe('npm run bench', () => {
 
   it('names every benchmark in its help', async () => {
     const { stdout } = await bench(['--help']);
-    for (const name of ['read', 'list', 'routing']) expect(stdout).toMatch(new RegExp(`^ +${name} `, 'm'));
+    for (const name of ['read', 'list', 'cache', 'routing'])
+      expect(stdout).toMatch(new RegExp(`^ +${name} `, 'm'));
   });
 
   it('refuses the name of a benchmark that does not exist', async () => {
