@@ -1,11 +1,13 @@
 import type pg from 'pg';
 import type { EntityManager } from 'typeorm';
 import { GatewayContext, type GatewayScope } from '../common/gateway-context.js';
+import { ValidationError } from '../common/gateway-error.js';
 import { laterPosition, type ShardPosition } from '../common/shard-position.js';
 import { sizeOfRows } from '../cache/answer-size.js';
 import type { CacheRead, QueryCache } from '../cache/query-cache.js';
 import type { TableRows } from '../cache/table-rows.js';
 import type { SqlRow } from '../common/sql-executor.js';
+import { readTables } from '../persistence/read-tables.js';
 import { valuesOf, type DatabaseNode } from '../sharding/connections/database-node.js';
 import type { RawRow } from '../sharding/connections/prepared-statement.js';
 import type { ParameterValue } from '../sharding/connections/scoped-read.js';
@@ -40,8 +42,8 @@ export interface CachedReadsParts {
   readonly commits: OwnCommits;
   /** The epoch of the newest shard map. */
   readonly epoch: () => number;
-  /** The tables that a statement's answer is made of; undefined where it cannot be kept. */
-  readonly tablesOf: (sql: string) => readonly string[] | undefined;
+  /** The tables of which the cache hears when they are written: those of entities, as `schema.table`. */
+  readonly knownTables: ReadonlySet<string>;
 }
 
 /**
@@ -101,13 +103,18 @@ export class CachedReads {
     // What a caller wrote, or what nobody keeps, goes to one node as a whole.
     if (call.login === 'tenant' || !this.#mayBeKept(options)) return this.#access.read(call, run, options);
     const answer = async (sql: string, params: readonly unknown[]): Promise<pg.QueryResult> => {
-      const tables = this.#parts.tablesOf(sql);
+      const read = readTables(sql);
+      const tables = read?.every((table) => this.#parts.knownTables.has(table)) === true ? read : undefined;
       return parsedResult(await this.#readStatement(call, { sql, params, tables }, options));
     };
     return run(this.#access.readAnswered(call, answer));
   }
 
-  /** One statement of a caller's, who says what tables its answer is made of, and of nothing else. */
+  /**
+   * One statement of a caller's, who says what tables its answer is made of, and of nothing else.
+   *
+   * @throws ValidationError for a table that no entity has: nobody would hear of its writes
+   */
   async readRaw(
     call: ShardCall,
     statement: {
@@ -117,6 +124,11 @@ export class CachedReads {
     },
     options: ReadOptions,
   ): Promise<SqlRow[]> {
+    const unknown = statement.tables.find((table) => !this.#parts.knownTables.has(table));
+    if (unknown !== undefined) {
+      const message = `${unknown} is no entity's table; name those of entities, as schema.table`;
+      throw new ValidationError([{ path: 'tables', message }]);
+    }
     return parsedResult(await this.#readStatement(call, statement, options)).rows as SqlRow[];
   }
 

@@ -4,7 +4,6 @@ import { GatewayContext } from '../common/gateway-context.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import type { Log } from '../common/log.js';
 import { settledWithin } from '../common/settled-within.js';
-import { readTables } from '../persistence/read-tables.js';
 import { ShardedEntity } from '../persistence/sharded-entity.js';
 import { tableOf } from '../persistence/table-of.js';
 import { CatalogDatabase } from '../sharding/connections/catalog-database.js';
@@ -128,7 +127,7 @@ export class GatewayRuntime {
       cache,
       commits,
       epoch: () => this.shardMapWatcher.current().epoch,
-      tablesOf: keptTables(nodes),
+      knownTables: entityTables(nodes),
     });
     const finds = new CompiledFinds(reads, nodes);
     this.gateway = new DataGateway(this.access, reads, finds, { router: this.router, ids: new IdMint() });
@@ -261,14 +260,10 @@ function limitPrimaryReads(nodes: NodeDirectory, { pool }: ResolvedGatewayOption
   }
 }
 
-/** The tables that a statement reads, if all of them are entities': of views nobody knows what is behind them. */
-function keptTables(nodes: NodeDirectory): (sql: string) => readonly string[] | undefined {
+/** The entities' tables. Of views nobody knows what is behind them. */
+function entityTables(nodes: NodeDirectory): ReadonlySet<string> {
   const metadatas = nodes.all()[0]?.dataSource.entityMetadatas ?? [];
-  const known = new Set(metadatas.filter(isShardedTable).map(tableOf));
-  return (sql) => {
-    const tables = readTables(sql);
-    return tables?.every((table) => known.has(table)) === true ? tables : undefined;
-  };
+  return new Set(metadatas.filter(isShardedTable).map(tableOf));
 }
 
 function isShardedTable({ tableType, target }: EntityMetadata): boolean {

@@ -7,6 +7,7 @@ import type { ReadSource } from '../../src/common/request-trace.js';
 import { resolveGatewayOptions } from '../../src/gateway/gateway-options.js';
 import { GatewayRuntime } from '../../src/gateway/gateway-runtime.js';
 import { DatabaseNode } from '../../src/sharding/connections/database-node.js';
+import { decodeTokens, encodeToken } from '../../src/sharding/replication/consistency-token.js';
 import type { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 import { CreateBilling1763800000100, Invoice, InvoiceLine } from '../support/billing.js';
 import { startOwnCluster } from '../support/cluster.js';
@@ -187,6 +188,12 @@ describe('a repeated read', () => {
       await traced<unknown>(read);
       expect(await sourceOf(read)).not.toBe('cache');
     }
+  });
+
+  it('cannot name a table of whose writes nobody would hear', async () => {
+    const { userId } = await newUser();
+    const raw = () => gateway.query('SELECT 1', [], { userId }, { tables: ['billing.invoices', 'invoices'] });
+    await expect(traced(raw)).rejects.toThrow('invoices is no entity');
   });
 
   it('that 1,000 callers ask for at once is one statement', async () => {
@@ -430,5 +437,31 @@ describe('a write through another process', () => {
       });
     expect((await withToken()).answer?.reminders).toBe(1);
     expect(await withToken()).toMatchObject({ source: 'cache', answer: { reminders: 1 } });
+  });
+
+  it('is shown to who has its token joined with a later one of the process that is asked', async () => {
+    const { userId, rows } = await newUser(2);
+    const [one = '', other = ''] = rows.map(({ id }) => id);
+    const byId = (): Promise<Invoice | null> => there.gateway.repository(Invoice).findById(one);
+    await traced(byId);
+    const deaf = jest.spyOn(there.cache.cache!, 'beginWrite');
+    deaf.mockImplementation((place) => here.cache.cache!.beginWrite(place, []));
+    const tokenOf = async (runtime: GatewayRuntime, id: string): Promise<string> => {
+      const { answer } = await traced(async () => {
+        await runtime.gateway.repository(Invoice).forUser(userId).update({ id }, { reminders: 1 });
+        return encodeToken(GatewayContext.trace()?.written ?? []);
+      });
+      return answer;
+    };
+    const foreign = await tokenOf(here, one);
+    deaf.mockRestore();
+    const own = await tokenOf(there, other);
+    for (const joined of [`${foreign},${own}`, `${own},${foreign}`]) {
+      const { answer } = await traced(() => {
+        GatewayContext.trace()?.requirePositions(decodeTokens(joined));
+        return byId();
+      });
+      expect(answer?.reminders).toBe(1);
+    }
   });
 });

@@ -35,8 +35,9 @@ export function encodeToken(positions: Iterable<ShardPosition>): string {
 }
 
 /**
- * Reads one token, or several joined with commas, into one position per shard: the farthest. The shards may
- * be unknown to this gateway.
+ * Reads one token, or several joined with commas, into all their positions. Of one shard there may be several: the
+ * farthest says how far a replica must be, but each is somebody's write that must be seen. The shards may be
+ * unknown to this gateway.
  *
  * @param header the value of `X-Consistency-Token`
  * @throws ValidationError of path `X-Consistency-Token` when any of it is not a token
@@ -47,8 +48,7 @@ export function decodeTokens(header: string): ShardPosition[] {
       `must have at most ${MAX_TOKEN_HEADER_CHARS} characters; keep the tokens of the last writes`,
     );
   }
-  const positions = header.split(TOKEN_SEPARATOR).flatMap((token) => decodeToken(token.trim()));
-  return farthest(positions);
+  return header.split(TOKEN_SEPARATOR).flatMap((token) => decodeToken(token.trim()));
 }
 
 function decodeToken(token: string): ShardPosition[] {

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { EmbeddedCluster } from '../../../src/sharding/cluster/embedded-cluster.js';
+import { SeededRandom } from '../hostile/seeded-random.js';
+import { replicaAdminUrl } from '../load/held-replicas.js';
+
+const DELAYS_MS = [0, 20, 100, 250, 500] as const;
+
+/** How long replay stands at most, ms. */
+const STANDS_MS_MAX = 500;
+/** Lags change every so often: at least, and by how much more at most, ms. */
+const LAG_EVERY_MS = [150, 400] as const;
+/** A process whose bus was cut listens again after a quarter of a second, and hears 1.5 s later. */
+const CUT_EVERY_MS = [3_500, 1_000] as const;
+const FIRST_CUT_MS = 1_200;
+const BOTH = 0.2;
+
+const BUSES_SQL = `
+  SELECT pid FROM pg_stat_activity WHERE application_name = 'shardgate-notices' ORDER BY backend_start`;
+
+/** What goes wrong during a run: the replica falls behind by changing times, and buses are cut. */
+export class Faults {
+  readonly #primary: pg.Client;
+  readonly #replica: pg.Client;
+  readonly #seed: number;
+  #lagChanges = 0;
+  #cuts = 0;
+  #cutAtMs = -Infinity;
+
+  private constructor(primary: pg.Client, replica: pg.Client, seed: number) {
+    this.#primary = primary;
+    this.#replica = replica;
+    this.#seed = seed;
+  }
+
+  /** @param cluster of one shard with one replica */
+  static async prepare(cluster: EmbeddedCluster, seed: number): Promise<Faults> {
+    const [shard] = cluster.config.shards;
+    const [replica] = shard?.replicas ?? [];
+    const open = async (url: string): Promise<pg.Client> => {
+      const client = new pg.Client({ connectionString: url });
+      client.on('error', () => undefined);
+      await client.connect();
+      return client;
+    };
+    return new Faults(
+      await open(shard?.primary.adminUrl ?? ''),
+      await open(replicaAdminUrl(cluster, replica?.id ?? '')),
+      seed,
+    );
+  }
+
+  /** How often a bus's connection was cut so far. */
+  get cuts(): number {
+    return this.#cuts;
+  }
+
+  /** When one was cut last, by `performance.now()`. */
+  get cutAtMs(): number {
+    return this.#cutAtMs;
+  }
+
+  /** How often the lag was changed so far. */
+  get lagChanges(): number {
+    return this.#lagChanges;
+  }
+
+  /** Goes on for so long; then the replica is let go. */
+  async run(forMs: number): Promise<void> {
+    const untilMs = performance.now() + forMs;
+    await Promise.all([this.#changeLags(untilMs), this.#cutBuses(untilMs)]);
+    await this.#delayBy(0);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([this.#primary.end(), this.#replica.end()]);
+  }
+
+  async #changeLags(untilMs: number): Promise<void> {
+    const random = new SeededRandom(this.#seed + 1);
+    while (await pauseUntil(untilMs, random, LAG_EVERY_MS)) {
+      this.#lagChanges += 1;
+      if (random.next() < 0.6) {
+        await this.#delayBy(random.pick(DELAYS_MS));
+        continue;
+      }
+      await this.#replica.query('SELECT pg_wal_replay_pause()');
+      await sleep(random.next() * STANDS_MS_MAX);
+      await this.#replica.query('SELECT pg_wal_replay_resume()');
+    }
+  }
+
+  async #delayBy(delayMs: number): Promise<void> {
+    await this.#replica.query(`ALTER SYSTEM SET recovery_min_apply_delay = '${delayMs}ms'`);
+    await this.#replica.query('SELECT pg_reload_conf()');
+  }
+
+  async #cutBuses(untilMs: number): Promise<void> {
+    const random = new SeededRandom(this.#seed + 2);
+    await sleep(random.next() * FIRST_CUT_MS);
+    do {
+      const { rows } = await this.#primary.query<{ pid: number }>(BUSES_SQL);
+      const isBoth = random.next() < BOTH;
+      const chosen = random.shuffled(rows).slice(0, isBoth ? rows.length : 1);
+      this.#cutAtMs = performance.now();
+      for (const { pid } of chosen) {
+        const { rows: answers } = await this.#primary.query<{ cut: boolean }>(
+          'SELECT pg_terminate_backend($1) AS cut',
+          [pid],
+        );
+        if (answers[0]?.cut === true) this.#cuts += 1;
+      }
+    } while (await pauseUntil(untilMs, random, CUT_EVERY_MS));
+  }
+}
+
+/** Waits for a time by chance. @returns whether there is time left then */
+async function pauseUntil(
+  untilMs: number,
+  random: SeededRandom,
+  [leastMs, moreMs]: readonly [number, number],
+): Promise<boolean> {
+  const pauseMs = leastMs + random.next() * moreMs;
+  const leftMs = untilMs - performance.now();
+  await sleep(Math.max(0, Math.min(pauseMs, leftMs)));
+  return pauseMs < leftMs;
+}
