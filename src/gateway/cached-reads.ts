@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { EntityManager } from 'typeorm';
 import { GatewayContext, type GatewayScope } from '../common/gateway-context.js';
-import { ValidationError } from '../common/gateway-error.js';
+import { GatewayError, ValidationError } from '../common/gateway-error.js';
 import { laterPosition, type ShardPosition } from '../common/shard-position.js';
 import { sizeOfRows } from '../cache/answer-size.js';
 import type { CacheRead, QueryCache } from '../cache/query-cache.js';
@@ -13,7 +13,6 @@ import type { RawRow } from '../sharding/connections/prepared-statement.js';
 import type { ParameterValue } from '../sharding/connections/scoped-read.js';
 import { parsedResult, type TextResult } from '../sharding/connections/text-result.js';
 import { assertReadOptions } from './find-options.js';
-import type { OwnCommits } from './own-commits.js';
 import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
 import { StatementNames } from './statement-names.js';
 
@@ -39,7 +38,6 @@ export interface StatementCall<Answer extends KeptAnswer> {
 export interface CachedReadsParts {
   /** Undefined where the gateway has none. */
   readonly cache: QueryCache<KeptAnswer> | undefined;
-  readonly commits: OwnCommits;
   /** The epoch of the newest shard map. */
   readonly epoch: () => number;
   /** The tables of which the cache hears when they are written: those of entities, as `schema.table`. */
@@ -88,7 +86,12 @@ export class CachedReads {
       const answer = await this.#access.readOn(call, statement.ask, options, least);
       return { answer, bytes: sizeOfRows(answer.rows) };
     };
-    return cache.fill(read, statement.tables, ask) as Promise<Answer>;
+    const filled = cache.fill(read, statement.tables, ask) as Promise<Answer>;
+    return filled.catch((error: unknown) => {
+      // No node that shows the latest writes can answer. One that shows what the call itself asks for may.
+      if (!isNobodyThere(error)) throw error;
+      return this.#access.readOn(call, statement.ask, options);
+    });
   }
 
   /**
@@ -173,21 +176,25 @@ export class CachedReads {
       key: `${this.#parts.epoch()} ${shardId} ${tenantId} ${login} ${key}`,
       shardId,
       tenantId,
-      required: this.#foreignPosition(shardId),
+      required: tokenPosition(shardId),
       ttlMs: typeof cache === 'object' ? cache.ttlMs : undefined,
     };
   }
+}
 
-  /** What of other processes' writes the call's tokens ask for. */
-  #foreignPosition(shardId: string): ShardPosition | undefined {
-    const tokens = GatewayContext.trace()?.tokenPositions(shardId);
-    if (tokens === undefined) return undefined;
-    let required: ShardPosition | undefined;
-    for (const position of tokens) {
-      if (!this.#parts.commits.has(position)) required = laterPosition(required, position);
-    }
-    return required;
-  }
+/**
+ * What the call's tokens ask for. Whose write a token is of, it does not say: two processes can have the same
+ * position. So one of this process's own asks for answers that were filled under it, too.
+ */
+function tokenPosition(shardId: string): ShardPosition | undefined {
+  const tokens = GatewayContext.trace()?.tokenPositions(shardId);
+  let required: ShardPosition | undefined;
+  for (const position of tokens ?? []) required = laterPosition(required, position);
+  return required;
+}
+
+function isNobodyThere(error: unknown): boolean {
+  return error instanceof GatewayError && (error.code === 'shard_unavailable' || error.code === 'overloaded');
 }
 
 /** A key for a statement with these parameters, as the driver takes them. Different ones have different keys. */

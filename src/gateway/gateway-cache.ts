@@ -12,7 +12,6 @@ import type { ReplicationMonitor } from '../sharding/replication/replication-mon
 import type { KeptAnswer } from './cached-reads.js';
 import { CommitOutcomes } from './commit-outcomes.js';
 import type { ResolvedGatewayOptions } from './gateway-options.js';
-import { OwnCommits } from './own-commits.js';
 import { SideEffects } from './side-effects.js';
 import { WatchedWrites } from './watched-writes.js';
 
@@ -30,7 +29,6 @@ export class GatewayCache {
   /** Undefined where the options ask for none. */
   readonly cache: QueryCache<KeptAnswer> | undefined;
   readonly writes: WatchedWrites;
-  readonly commits = new OwnCommits();
   /** A tenant's own share of the cache, above 0 and at most 1; undefined: the options' `tenantShare`. */
   quotaOf: (tenantId: string) => number | undefined = () => undefined;
   readonly #monitor: ReplicationMonitor;
@@ -49,7 +47,7 @@ export class GatewayCache {
     this.cache = options.cache === false ? undefined : this.#cacheWith(options.cache);
     const referencing = referencingTables(nodes.all()[0]?.dataSource.entityMetadatas ?? []);
     this.#effects = new SideEffects(referencing);
-    this.writes = new WatchedWrites(this.cache, this.commits, {
+    this.writes = new WatchedWrites(this.cache, {
       referencing,
       hasSideEffects: (table) => this.#effects.has(table),
       noticesWithin: ({ shardId, ...write }) => {

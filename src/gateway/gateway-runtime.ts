@@ -113,7 +113,7 @@ export class GatewayRuntime {
     // The catalog says which installation this is; the gate is started only then.
     this.#plan = { installationId: '', ...planOf(options, nodes) };
     this.gate = new SchemaGate(gatedShards(options), this.#plan, migrationOptions(hooks), holdToSchema, log);
-    const { writes, commits, cache } = this.cache;
+    const { writes, cache } = this.cache;
     this.access = new ShardAccess(nodes, this.monitor, { ownWrites, floors, writes }, (shardId) => {
       this.#catalogStart.assertDone();
       this.gate.assertServed(shardId);
@@ -125,7 +125,6 @@ export class GatewayRuntime {
     });
     const reads = new CachedReads(this.access, {
       cache,
-      commits,
       epoch: () => this.shardMapWatcher.current().epoch,
       knownTables: entityTables(nodes),
     });

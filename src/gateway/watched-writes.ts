@@ -5,7 +5,6 @@ import type { RowsPlace } from '../cache/tags.js';
 import type { WriteFence } from '../cache/write-fence.js';
 import { writtenRows, type Referencing } from '../persistence/written-rows.js';
 import type { TransactionWatch } from '../sharding/connections/tenant-session.js';
-import type { OwnCommits } from './own-commits.js';
 
 /** Ids of one table that a transaction is remembered by; beyond that, it wrote some row of the table. */
 const IDS_MAX = 1_000;
@@ -41,17 +40,11 @@ export interface WriteHooks {
  */
 export class WatchedWrites {
   readonly #cache: Pick<QueryCache<unknown>, 'beginWrite'> | undefined;
-  readonly #commits: OwnCommits;
   readonly #hooks: WriteHooks;
 
   /** @param cache undefined where this process has none: others are told all the same */
-  constructor(
-    cache: Pick<QueryCache<unknown>, 'beginWrite'> | undefined,
-    commits: OwnCommits,
-    hooks: WriteHooks,
-  ) {
+  constructor(cache: Pick<QueryCache<unknown>, 'beginWrite'> | undefined, hooks: WriteHooks) {
     this.#cache = cache;
-    this.#commits = commits;
     this.#hooks = hooks;
   }
 
@@ -83,7 +76,6 @@ export class WatchedWrites {
       committed: (at) => {
         const position = { shardId: place.shardId, ...at };
         fence?.committed(position);
-        this.#commits.note(position);
         onCommitted(position);
         if (!isSome(rows)) return [];
         this.#hooks.announce({ ...place, rows, position });

@@ -58,7 +58,8 @@ beforeAll(async () => {
 /** Waits until a replica answers what its user has just opened, or reads again: the shard is as it should be. */
 async function replicaAnswers({ id, userId }: BankAccount): Promise<void> {
   await eventually('a replica answers', async () => {
-    const answer = await bank.client.get(`/v1/accounts/${id}`, { userId });
+    const headers = { 'cache-control': 'no-cache' };
+    const answer = await bank.client.get(`/v1/accounts/${id}`, { userId, headers });
     if (answer.status !== 200) throw new Error(answer.text);
     return answer.headers.get('x-shardgate-source') === 'replica';
   });

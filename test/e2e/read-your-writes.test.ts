@@ -191,7 +191,8 @@ describe(`with the replicas held ${REPLICAS_BEHIND_MS} ms behind, a read that fo
       accounts.map(async (account, index) => {
         const token = await account.write();
         // In turn: with the token, and in the writer's own name without it.
-        const request = index % 2 === 0 ? { token } : { userId: account.userId };
+        const headers = { 'cache-control': 'no-cache' };
+        const request = index % 2 === 0 ? { token, headers } : { userId: account.userId, headers };
         return eventually('the replica answers', async () => {
           const answer = await account.read(first, request);
           stale.push(...staleIf(!sameState(answer.body, account.state), 'account', answer));

@@ -137,9 +137,17 @@ describe('a replica that lags', () => {
     const runtime = await startGateway();
     const id = await write(runtime, 's0');
     const invoices = runtime.gateway.repository(Invoice);
+    let source: string | undefined;
     const serviceSees = (): Promise<Invoice | null> =>
-      GatewayContext.run({ tenantId: TENANT, actor: 'test' }, () => invoices.findById(id));
-    await eventually('the replica has the row', async () => (await serviceSees()) !== null);
+      GatewayContext.run({ tenantId: TENANT, actor: 'test' }, async () => {
+        const row = await invoices.findById(id, { cache: false });
+        source = GatewayContext.trace()?.source;
+        return row;
+      });
+    await eventually(
+      'the replica has the row',
+      async () => (await serviceSees()) !== null && source === 'replica',
+    );
     const replica = replicaAdminUrl('s0');
     await pauseReplay(replica);
     const owner = userOn(runtime.gateway, 's0');

@@ -2,7 +2,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { EntityManager, MigrationInterface, QueryRunner } from 'typeorm';
 import { SILENT_LOG } from '../../src/common/log.js';
-import { OwnCommits } from '../../src/gateway/own-commits.js';
 import { ShardAccess } from '../../src/gateway/shard-access.js';
 import { WatchedWrites } from '../../src/gateway/watched-writes.js';
 import { NodeDirectory, type ShardAddress } from '../../src/sharding/connections/node-directory.js';
@@ -88,7 +87,7 @@ export class LookupWorld {
     const floors = new ShardFloors(isEverywhere);
     const ownWrites = new OwnWrites(isEverywhere, floors);
     // No cache, and nobody to tell.
-    const writes = new WatchedWrites(undefined, new OwnCommits(), {
+    const writes = new WatchedWrites(undefined, {
       referencing: () => [],
       hasSideEffects: () => false,
       noticesWithin: () => [],
