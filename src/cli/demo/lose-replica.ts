@@ -16,6 +16,8 @@ export async function loseReplica({ site, client, narrator }: DemoScene, bank: D
       path: `/v1/accounts/${id}`,
       key: bank.key,
       userId,
+      // The cache would answer without any of them.
+      headers: { 'cache-control': 'no-cache' },
     });
     answers.set(source, (answers.get(source) ?? 0) + 1);
     return source;

@@ -15,8 +15,12 @@ export async function readCopies(scene: DemoScene, bank: DemoBank): Promise<void
   const { site, client, narrator } = scene;
   const { key } = bank;
   const { id, userId } = accountOn(bank, 's0');
-  const read = (more: Partial<DemoRequest> = {}): Promise<DemoAnswer<AccountView>> =>
-    client.send(accountViewSchema, { method: 'GET', path: `/v1/accounts/${id}`, key, ...more });
+  const read = ({ headers, ...more }: Partial<DemoRequest> = {}): Promise<DemoAnswer<AccountView>> =>
+    client.send(accountViewSchema, {
+      ...{ method: 'GET', path: `/v1/accounts/${id}`, key, ...more },
+      // It is the servers that are shown here.
+      headers: { 'cache-control': 'no-cache', ...headers },
+    });
 
   narrator.chapter('Replicas, and seeing what one wrote');
   tell(scene, 'before', await untilFrom('replica', () => read({ userId })));
