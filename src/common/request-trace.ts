@@ -15,7 +15,7 @@ export class RequestTrace {
   #written: Map<string, ShardPosition> | undefined;
   #required: Map<string, ShardPosition> | undefined;
   /** Per shard what was asked for from outside. */
-  #tokens: Map<string, ShardPosition[]> | undefined;
+  #tokens: Map<string, ShardPosition> | undefined;
   #source: ReadSource | undefined;
   /** Whether reads of this chain go past the cache (`Cache-Control: no-cache`). */
   goesPastCache = false;
@@ -52,15 +52,12 @@ export class RequestTrace {
   requirePositions(positions: Iterable<ShardPosition>): void {
     for (const position of positions) {
       keepLatest((this.#required ??= new Map<string, ShardPosition>()), position);
-      this.#tokens ??= new Map<string, ShardPosition[]>();
-      const ofShard = this.#tokens.get(position.shardId);
-      if (ofShard === undefined) this.#tokens.set(position.shardId, [position]);
-      else ofShard.push(position);
+      keepLatest((this.#tokens ??= new Map<string, ShardPosition>()), position);
     }
   }
 
-  /** Every position of this shard that {@link requirePositions} was given. */
-  tokenPositions(shardId: string): readonly ShardPosition[] | undefined {
+  /** The farthest position of this shard that {@link requirePositions} was given; what was written here is not in it. */
+  tokenPosition(shardId: string): ShardPosition | undefined {
     return this.#tokens?.get(shardId);
   }
 

@@ -2,7 +2,8 @@ import type pg from 'pg';
 import type { EntityManager } from 'typeorm';
 import { GatewayContext, type GatewayScope } from '../common/gateway-context.js';
 import { GatewayError, ValidationError } from '../common/gateway-error.js';
-import { laterPosition, type ShardPosition } from '../common/shard-position.js';
+import type { RequestTrace } from '../common/request-trace.js';
+import type { ShardPosition } from '../common/shard-position.js';
 import { sizeOfRows } from '../cache/answer-size.js';
 import type { CacheRead, QueryCache } from '../cache/query-cache.js';
 import type { TableRows } from '../cache/table-rows.js';
@@ -70,12 +71,12 @@ export class CachedReads {
     if (cache === undefined) return this.#access.readOn(call, statement.ask, options);
     const scope = GatewayContext.require();
     const trace = GatewayContext.trace();
-    if (!this.#mayBeKept(options)) {
+    if (!this.#mayBeKept(options, trace)) {
       cache.countsOf(scope.tenantId).bypasses.asked += 1;
       return this.#access.readOn(call, statement.ask, options);
     }
     this.#access.assertServed(call.shardId);
-    const read = this.#cacheRead(call, scope, statement, options);
+    const read = this.#cacheRead(call, scope, statement, options, trace);
     const kept = cache.lookUp(read);
     if (kept !== undefined) {
       trace?.noteRead(call.shardId, 'cache');
@@ -135,12 +136,12 @@ export class CachedReads {
     return parsedResult(await this.#readStatement(call, statement, options)).rows as SqlRow[];
   }
 
-  #mayBeKept({ cache, from }: ReadOptions): boolean {
+  #mayBeKept({ cache, from }: ReadOptions, trace = GatewayContext.trace()): boolean {
     return (
       this.#parts.cache !== undefined &&
       cache !== false &&
       from !== 'primary' &&
-      GatewayContext.trace()?.goesPastCache !== true
+      trace?.goesPastCache !== true
     );
   }
 
@@ -170,27 +171,19 @@ export class CachedReads {
     { tenantId }: GatewayScope,
     { key }: StatementCall<KeptAnswer>,
     { cache }: ReadOptions,
+    trace: RequestTrace | undefined,
   ): CacheRead {
     if (typeof cache === 'object') assertReadOptions({ cache });
     return {
       key: `${this.#parts.epoch()} ${shardId} ${tenantId} ${login} ${key}`,
       shardId,
       tenantId,
-      required: tokenPosition(shardId),
+      // Whose write a token is of it does not say: two processes can have the same position. So one of this
+      // process's own asks for answers that were filled under it, too.
+      required: trace?.tokenPosition(shardId),
       ttlMs: typeof cache === 'object' ? cache.ttlMs : undefined,
     };
   }
-}
-
-/**
- * What the call's tokens ask for. Whose write a token is of, it does not say: two processes can have the same
- * position. So one of this process's own asks for answers that were filled under it, too.
- */
-function tokenPosition(shardId: string): ShardPosition | undefined {
-  const tokens = GatewayContext.trace()?.tokenPositions(shardId);
-  let required: ShardPosition | undefined;
-  for (const position of tokens ?? []) required = laterPosition(required, position);
-  return required;
 }
 
 function isNobodyThere(error: unknown): boolean {

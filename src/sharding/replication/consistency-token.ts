@@ -35,9 +35,8 @@ export function encodeToken(positions: Iterable<ShardPosition>): string {
 }
 
 /**
- * Reads one token, or several joined with commas, into all their positions. Of one shard there may be several: the
- * farthest says how far a replica must be, but each is somebody's write that must be seen. The shards may be
- * unknown to this gateway.
+ * Reads one token, or several joined with commas, into one position per shard: the farthest. The shards may
+ * be unknown to this gateway.
  *
  * @param header the value of `X-Consistency-Token`
  * @throws ValidationError of path `X-Consistency-Token` when any of it is not a token
@@ -48,7 +47,8 @@ export function decodeTokens(header: string): ShardPosition[] {
       `must have at most ${MAX_TOKEN_HEADER_CHARS} characters; keep the tokens of the last writes`,
     );
   }
-  return header.split(TOKEN_SEPARATOR).flatMap((token) => decodeToken(token.trim()));
+  const positions = header.split(TOKEN_SEPARATOR).flatMap((token) => decodeToken(token.trim()));
+  return farthest(positions);
 }
 
 function decodeToken(token: string): ShardPosition[] {
