@@ -8,7 +8,7 @@ import { sizeOfRows } from '../cache/answer-size.js';
 import type { CacheRead, QueryCache } from '../cache/query-cache.js';
 import type { TableRows } from '../cache/table-rows.js';
 import type { SqlRow } from '../common/sql-executor.js';
-import { readTables } from '../persistence/read-tables.js';
+import { readTables } from '../persistence/statements/read-tables.js';
 import { valuesOf, type DatabaseNode } from '../sharding/connections/database-node.js';
 import type { RawRow } from '../sharding/connections/prepared-statement.js';
 import type { ParameterValue } from '../sharding/connections/scoped-read.js';

@@ -4,7 +4,7 @@ import type { Log } from '../common/log.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import { ShardBus } from '../cache/bus/shard-bus.js';
 import { QueryCache } from '../cache/query-cache.js';
-import { referencingTables } from '../persistence/written-rows.js';
+import { referencingTables } from '../persistence/statements/written-rows.js';
 import { CACHE_CHANNEL } from '../sharding/connections/cache-channel.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import { NoticeConnection } from '../sharding/connections/notice-connection.js';

@@ -1,4 +1,4 @@
-import type { Referencing } from '../persistence/written-rows.js';
+import type { Referencing } from '../persistence/statements/written-rows.js';
 import type { DatabaseNode } from '../sharding/connections/database-node.js';
 
 /** Tables whose writes do more than their statements say. */

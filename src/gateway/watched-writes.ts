@@ -3,7 +3,7 @@ import type { QueryCache } from '../cache/query-cache.js';
 import type { TableRows, WrittenRows } from '../cache/table-rows.js';
 import type { RowsPlace } from '../cache/tags.js';
 import type { WriteFence } from '../cache/write-fence.js';
-import { writtenRows, type Referencing } from '../persistence/written-rows.js';
+import { writtenRows, type Referencing } from '../persistence/statements/written-rows.js';
 import type { TransactionWatch } from '../sharding/connections/tenant-session.js';
 
 /** Ids of one table that a transaction is remembered by; beyond that, it wrote some row of the table. */

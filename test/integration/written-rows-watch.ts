@@ -3,7 +3,7 @@ import pg from 'pg';
 import { DataSource, type EntityMetadata } from 'typeorm';
 import { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner.js';
-import { referencingTables, writtenRows } from '../../src/persistence/written-rows.js';
+import { referencingTables, writtenRows } from '../../src/persistence/statements/written-rows.js';
 import { LIBRARY } from './written-rows-library.js';
 
 /** All rows: their texts, by table and id. Rows without an id are one entry with the id `null`. */

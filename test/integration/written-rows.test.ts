@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import pg from 'pg';
-import { writtenRows } from '../../src/persistence/written-rows.js';
+import { writtenRows } from '../../src/persistence/statements/written-rows.js';
 import { ownDatabases } from '../support/own-databases.js';
 import { fill, OPERATIONS, type Picks } from './written-rows-operations.js';
 import { WatchedDataSource, type Watched } from './written-rows-watch.js';

@@ -18,7 +18,7 @@ import {
   type FindOptionsWhere,
   type QueryBuilder,
 } from 'typeorm';
-import { writtenRows, type WrittenTable } from '../../src/persistence/written-rows.js';
+import { writtenRows, type WrittenTable } from '../../src/persistence/statements/written-rows.js';
 import { ShardedEntity } from '../../src/persistence/sharded-entity.js';
 
 const RUNS = 400;

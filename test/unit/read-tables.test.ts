@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { readTables } from '../../src/persistence/read-tables.js';
+import { readTables } from '../../src/persistence/statements/read-tables.js';
 
 describe('readTables', () => {
   it.each([

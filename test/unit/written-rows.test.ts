@@ -1,7 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Column, DataSource, Entity, JoinColumn, JoinTable, ManyToMany, ManyToOne } from 'typeorm';
-import { referencingTables, writtenRows, type WrittenTable } from '../../src/persistence/written-rows.js';
+import {
+  referencingTables,
+  writtenRows,
+  type WrittenTable,
+} from '../../src/persistence/statements/written-rows.js';
 import { ShardedEntity } from '../../src/persistence/sharded-entity.js';
 
 const A = '0aaaaaaa-0000-4000-8000-00000000000a';

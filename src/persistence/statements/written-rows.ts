@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
-import { idsIn } from './written-rows-ids.js';
-import type { Referencing } from './written-rows-references.js';
-import { writesOf, type StatementWrites, type TableWrite } from './written-rows-statement.js';
+import { idsIn } from './ids.js';
+import type { Referencing } from './references.js';
+import { writesOf, type StatementWrites, type TableWrite } from './statement.js';
 
-export { referencingTables, type Referencing } from './written-rows-references.js';
+export { referencingTables, type Referencing } from './references.js';
 
 /** What a statement writes. Structurally the same as src/cache's TableRows; persistence may not import it. */
 export interface WrittenTable {

@@ -1,4 +1,4 @@
-import type { Token } from './written-rows-tokens.js';
+import type { Token } from './tokens.js';
 
 /** Words that stand before a bracket without being a function; the server lets no function be named so. */
 const KEYWORDS = [

@@ -1,8 +1,8 @@
-import { onlyComputes } from './written-rows-calls.js';
-import { ID_COLUMN, idsOfCondition, type ConditionedTable } from './written-rows-condition.js';
-import { parameterOf, type IdSource } from './written-rows-ids.js';
-import { closingOf, findOutside, splitOutside } from './written-rows-nesting.js';
-import { nameOf, tokensOf, type Token } from './written-rows-tokens.js';
+import { onlyComputes } from './calls.js';
+import { ID_COLUMN, idsOfCondition, type ConditionedTable } from './condition.js';
+import { parameterOf, type IdSource } from './ids.js';
+import { closingOf, findOutside, splitOutside } from './nesting.js';
+import { nameOf, tokensOf, type Token } from './tokens.js';
 
 /** What a statement does to one table, whatever its parameters are. */
 export interface TableWrite {

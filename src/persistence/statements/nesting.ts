@@ -1,4 +1,4 @@
-import type { Token } from './written-rows-tokens.js';
+import type { Token } from './tokens.js';
 
 const OPENING: ReadonlySet<Token> = new Set(['(', '[', 'case']);
 const CLOSING: ReadonlySet<Token> = new Set([')', ']', 'end']);

@@ -1,6 +1,6 @@
-import { parameterOf, type IdSource } from './written-rows-ids.js';
-import { closingOf, findOutside, splitOutside } from './written-rows-nesting.js';
-import { nameOf, type Token } from './written-rows-tokens.js';
+import { parameterOf, type IdSource } from './ids.js';
+import { closingOf, findOutside, splitOutside } from './nesting.js';
+import { nameOf, type Token } from './tokens.js';
 
 /** The column that identifies rows. */
 export const ID_COLUMN = 'id';

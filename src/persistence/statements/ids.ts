@@ -1,4 +1,4 @@
-import type { Token } from './written-rows-tokens.js';
+import type { Token } from './tokens.js';
 
 /** Where an id is found when the statement runs: a parameter, counted from 0, or each item of one. */
 export interface IdSource {

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import { onlyComputes } from './written-rows-calls.js';
-import { nameOf, tokensOf, type Token } from './written-rows-tokens.js';
+import { onlyComputes } from './calls.js';
+import { nameOf, tokensOf, type Token } from './tokens.js';
 
 /** Texts that stay known; the least used makes room. */
 const TEXTS_MAX = 2_000;
