@@ -1,6 +1,6 @@
 /** Why a read went past the cache. */
 type BypassReason =
-  /** The caller asked for that: `cache: false`, `from: 'primary'`. */
+  /** The caller or the entity asks for that: `cache: false`, `from: 'primary'`. */
   | 'asked'
   /** The statement's answer may depend on more than the rows of tables that are known. */
   | 'uncacheable';

@@ -1,10 +1,26 @@
 import { LRUCache } from 'lru-cache';
 
-/** What a store keeps: how big it is, and whose. */
-export interface Sized {
+/** Where an entry is kept, part by part: to put the parts together would cost more than to find it. */
+export interface EntryAddress {
   readonly tenantId: string;
+  readonly shardId: string;
+  /** Tells a statement, and the login that it runs on, from all others. */
+  readonly statement: string;
+  /** Tells the parameters of the statement from all others. */
+  readonly key: string;
+}
+
+/** What a store keeps: where, and how big it is. */
+export interface Sized extends EntryAddress {
   /** Bytes of heap that it takes, about: a whole number above 0. */
   readonly bytes: number;
+}
+
+/** One tenant's entries: by address, and in the order in which they were used. */
+interface TenantEntries<Entry extends Sized> {
+  /** By shard, statement and key. */
+  readonly shards: Map<string, Map<string, Map<string, Entry>>>;
+  readonly used: LRUCache<Entry, true>;
 }
 
 /** How much a store holds. */
@@ -31,7 +47,7 @@ const TENANT_BYTES = 2_200;
 export class EntryStore<Entry extends Sized> {
   readonly #limits: StoreLimits;
   readonly #onGone: (entry: Entry, isPushedOut: boolean) => void;
-  readonly #tenants = new Map<string, LRUCache<string, Entry>>();
+  readonly #tenants = new Map<string, TenantEntries<Entry>>();
   #bytes = 0;
 
   /** @param onGone hears of every entry that is kept no more, for whatever reason */
@@ -43,31 +59,37 @@ export class EntryStore<Entry extends Sized> {
   /** How many entries there are, and their bytes, about. */
   get use(): { readonly entries: number; readonly bytes: number } {
     let count = 0;
-    for (const entries of this.#tenants.values()) count += entries.size;
+    for (const { used } of this.#tenants.values()) count += used.size;
     return { entries: count, bytes: this.#bytes };
   }
 
-  get(tenantId: string, key: string): Entry | undefined {
-    return this.#tenants.get(tenantId)?.get(key);
+  /** The entry of an address, which is then the one that was used last. */
+  get({ tenantId, shardId, statement, key }: EntryAddress): Entry | undefined {
+    const entries = this.#tenants.get(tenantId);
+    const entry = entries?.shards.get(shardId)?.get(statement)?.get(key);
+    if (entry !== undefined) entries?.used.get(entry);
+    return entry;
   }
 
   /** @returns whether it is kept; one that is too large is not */
-  set(key: string, entry: Entry): boolean {
+  set(entry: Entry): boolean {
     const { tenantId, bytes } = entry;
     const entries = this.#entriesOf(tenantId);
-    entries.delete(key);
+    this.delete(entry);
     // Said so that what is no number is not kept either.
     const share = Math.max(1, Math.floor(this.#limits.maxBytes * this.#limits.shareOf(tenantId)));
     if (!(bytes <= Math.min(this.#limits.maxBytes * ENTRY_SHARE_MAX, share))) return false;
-    entries.set(key, entry);
+    placeOf(entries, entry).set(entry.key, entry);
+    entries.used.set(entry, true);
     this.#bytes += bytes;
-    while (entries.calculatedSize > share) entries.pop();
+    while (entries.used.calculatedSize > share) entries.used.pop();
     while (this.#bytes + this.#tenants.size * TENANT_BYTES > this.#limits.maxBytes) this.#pushOut(entries);
     return true;
   }
 
-  delete(tenantId: string, key: string): void {
-    this.#tenants.get(tenantId)?.delete(key);
+  delete(address: EntryAddress): void {
+    const entry = this.get(address);
+    if (entry !== undefined) this.#tenants.get(address.tenantId)?.used.delete(entry);
   }
 
   /** Empties it, for one tenant or for all. @returns how many entries there were */
@@ -76,8 +98,8 @@ export class EntryStore<Entry extends Sized> {
     let count = 0;
     for (const tenant of tenants) {
       const entries = this.#tenants.get(tenant);
-      count += entries?.size ?? 0;
-      entries?.clear();
+      count += entries?.used.size ?? 0;
+      entries?.used.clear();
       this.#tenants.delete(tenant);
     }
     return count;
@@ -85,21 +107,26 @@ export class EntryStore<Entry extends Sized> {
 
   /** How many entries a tenant has, and their bytes. */
   useOf(tenantId: string): { readonly entries: number; readonly bytes: number } {
-    const entries = this.#tenants.get(tenantId);
-    return { entries: entries?.size ?? 0, bytes: entries?.calculatedSize ?? 0 };
+    const used = this.#tenants.get(tenantId)?.used;
+    return { entries: used?.size ?? 0, bytes: used?.calculatedSize ?? 0 };
   }
 
-  #entriesOf(tenantId: string): LRUCache<string, Entry> {
+  #entriesOf(tenantId: string): TenantEntries<Entry> {
     let entries = this.#tenants.get(tenantId);
     if (entries === undefined) {
-      entries = new LRUCache({
-        maxSize: this.#limits.maxBytes,
-        sizeCalculation: ({ bytes }) => bytes,
-        dispose: (entry, _, reason) => {
-          this.#bytes -= entry.bytes;
-          this.#onGone(entry, reason === 'evict');
-        },
-      });
+      const shards: TenantEntries<Entry>['shards'] = new Map();
+      entries = {
+        shards,
+        used: new LRUCache({
+          maxSize: this.#limits.maxBytes,
+          sizeCalculation: (_, { bytes }) => bytes,
+          dispose: (_, entry, reason) => {
+            this.#bytes -= entry.bytes;
+            removeFrom(shards, entry);
+            this.#onGone(entry, reason === 'evict');
+          },
+        }),
+      };
       this.#tenants.set(tenantId, entries);
     }
     return entries;
@@ -109,18 +136,47 @@ export class EntryStore<Entry extends Sized> {
    * One entry less: of the largest of a few tenants, which are looked at in turn, or, if it is larger, of the one
    * that wants room. So one that takes much does not fill the places of the many that take little.
    */
-  #pushOut(own: LRUCache<string, Entry>): void {
-    let largest = own;
+  #pushOut(own: TenantEntries<Entry>): void {
+    let largest = own.used;
     let lookedAt = 0;
     for (const [tenantId, entries] of this.#tenants) {
       if (lookedAt === TENANTS_LOOKED_AT) break;
       lookedAt += 1;
       // To the end of the line: next time it is others' turn.
       this.#tenants.delete(tenantId);
-      if (entries.size === 0) continue;
+      const { used } = entries;
+      if (used.size === 0) continue;
       this.#tenants.set(tenantId, entries);
-      if (entries.calculatedSize >= largest.calculatedSize) largest = entries;
+      if (used.calculatedSize >= largest.calculatedSize) largest = used;
     }
     largest.pop();
   }
+}
+
+/** The entries of one statement on one shard. */
+function placeOf<Entry extends Sized>(
+  { shards }: TenantEntries<Entry>,
+  address: EntryAddress,
+): Map<string, Entry> {
+  return childOf(childOf(shards, address.shardId), address.statement);
+}
+
+function childOf<Key, SubKey, Value>(maps: Map<Key, Map<SubKey, Value>>, key: Key): Map<SubKey, Value> {
+  let map = maps.get(key);
+  if (map === undefined) {
+    map = new Map();
+    maps.set(key, map);
+  }
+  return map;
+}
+
+function removeFrom<Entry extends Sized>(
+  shards: TenantEntries<Entry>['shards'],
+  { shardId, statement, key }: EntryAddress,
+): void {
+  const statements = shards.get(shardId);
+  const entries = statements?.get(statement);
+  entries?.delete(key);
+  if (entries?.size === 0) statements?.delete(statement);
+  if (statements?.size === 0) shards.delete(shardId);
 }

@@ -1,7 +1,7 @@
 import { laterPosition, shows, type ShardPosition } from '../common/shard-position.js';
 import { CacheStatistics, type CacheCounts } from './cache-statistics.js';
 import { Clearings } from './clearings.js';
-import { EntryStore, type StoreLimits } from './entry-store.js';
+import { EntryStore, type EntryAddress, type Sized, type StoreLimits } from './entry-store.js';
 import type { TableRows, WrittenRows } from './table-rows.js';
 import { areUnchanged, areUntouched, type Tag } from './tag.js';
 import { Tags, type RowsPlace } from './tags.js';
@@ -19,16 +19,16 @@ export interface QueryCacheOptions extends StoreLimits {
   /**
    * Whether what other processes write on a shard is heard of in time. While false, its answers are not served
    * and every read asks a database by itself.
+   *
+   * @param nowMs what the clock says
    */
-  readonly isHeard: (shardId: string) => boolean;
+  readonly isHeard: (shardId: string, nowMs: number) => boolean;
   /** A clock that only goes forward, ms. */
   readonly now: () => number;
 }
 
 /** A read, as the cache sees it. */
-export interface CacheRead extends RowsPlace {
-  /** What tells this read's answer from all others, its tenant included. */
-  readonly key: string;
+export interface CacheRead extends EntryAddress {
   /** What of another process's writes the answer must show, by a token. This process's own are shown always. */
   readonly required: ShardPosition | undefined;
   /** How old its answer may be, if less than the cache allows, ms. */
@@ -45,11 +45,8 @@ export interface Filled<Answer> {
 /** Asks a database, on a node that shows at least this position; undefined if every node shows what is needed. */
 export type Fill<Answer> = (least: ShardPosition | undefined) => Promise<Filled<Answer>>;
 
-interface Entry<Answer> {
+interface Entry<Answer> extends Sized {
   readonly answer: Answer;
-  readonly tenantId: string;
-  readonly shardId: string;
-  readonly bytes: number;
   readonly tags: readonly Tag[];
   /** The count of changes when it was asked for. */
   readonly since: number;
@@ -117,15 +114,16 @@ export class QueryCache<Answer> {
   }
 
   /** The answer that is kept, if it may be served. */
-  lookUp({ key, tenantId, shardId, required, ttlMs }: CacheRead): Answer | undefined {
-    const entry = this.#store.get(tenantId, key);
-    // A key names its tenant; should two ever be the same, nobody gets what is another tenant's.
-    if (entry?.tenantId !== tenantId || entry.shardId !== shardId) return undefined;
-    if (this.#options.now() - entry.askedAt >= this.#ttlOf(ttlMs)) return undefined;
+  lookUp(read: CacheRead): Answer | undefined {
+    const entry = this.#store.get(read);
+    // An entry says where it belongs; should it ever be found elsewhere, nobody gets what is another tenant's.
+    if (entry?.tenantId !== read.tenantId || entry.shardId !== read.shardId) return undefined;
+    const nowMs = this.#options.now();
+    if (nowMs - entry.askedAt >= this.#ttlOf(read.ttlMs)) return undefined;
     if (!areUntouched(entry.tags, entry.since)) return undefined;
-    if (required !== undefined && !shows(entry.position, required)) return undefined;
-    if (!this.#options.isHeard(entry.shardId)) return undefined;
-    this.#statistics.of(tenantId).hits += 1;
+    if (read.required !== undefined && !shows(entry.position, read.required)) return undefined;
+    if (!this.#options.isHeard(entry.shardId, nowMs)) return undefined;
+    this.#statistics.of(entry.tenantId).hits += 1;
     return entry.answer;
   }
 
@@ -137,7 +135,8 @@ export class QueryCache<Answer> {
    */
   fill(read: CacheRead, tables: readonly TableRows[], ask: Fill<Answer>): Promise<Answer> {
     const counts = this.#statistics.of(read.tenantId);
-    const flight = this.#flights.get(read.key);
+    const name = flightName(read);
+    const flight = this.#flights.get(name);
     if (flight !== undefined && this.#isJoinable(flight.asked, read)) {
       counts.joins += 1;
       return flight.answer;
@@ -154,8 +153,8 @@ export class QueryCache<Answer> {
       askedAt: this.#options.now(),
       position: furthest(tags, read.required),
     };
-    const answer = this.#settle(asked, ask);
-    this.#flights.set(read.key, { asked, answer });
+    const answer = this.#settle(asked, name, ask);
+    this.#flights.set(name, { asked, answer });
     return answer;
   }
 
@@ -197,19 +196,19 @@ export class QueryCache<Answer> {
     const { tenantId, shardId, required } = joiner;
     if (read.tenantId !== tenantId || read.shardId !== shardId) return false;
     if (this.#clearings.cover(tenantId, fill)) return false;
-    if (this.#options.now() - askedAt >= this.#ttlOf(joiner.ttlMs)) return false;
+    const nowMs = this.#options.now();
+    if (nowMs - askedAt >= this.#ttlOf(joiner.ttlMs)) return false;
     if (required !== undefined && !shows(position, required)) return false;
-    return areUnchanged(tags, since) && this.#options.isHeard(shardId);
+    return areUnchanged(tags, since) && this.#options.isHeard(shardId, nowMs);
   }
 
-  async #settle(asked: Asked, ask: Fill<Answer>): Promise<Answer> {
+  async #settle(asked: Asked, name: string, ask: Fill<Answer>): Promise<Answer> {
     try {
       const filled = await this.#ask(asked, ask);
       this.#keep(asked, filled);
       return filled.answer;
     } finally {
-      const { key } = asked.read;
-      if (this.#flights.get(key)?.asked === asked) this.#flights.delete(key);
+      if (this.#flights.get(name)?.asked === asked) this.#flights.delete(name);
       this.#tags.release(asked.tags);
     }
   }
@@ -222,18 +221,20 @@ export class QueryCache<Answer> {
 
   #keep(asked: Asked, { answer, bytes }: Filled<Answer>): void {
     const { read, fill, tags, since, askedAt, position } = asked;
-    const { shardId, tenantId, key } = read;
+    const { shardId, tenantId, statement, key } = read;
     // One that was asked for later may show more than this one.
-    const isOvertaken = (this.#store.get(tenantId, key)?.fill ?? 0) > fill;
+    const isOvertaken = (this.#store.get(read)?.fill ?? 0) > fill;
     if (isOvertaken || this.#clearings.cover(tenantId, fill) || !areUntouched(tags, since)) {
       this.#statistics.of(tenantId).refused += 1;
       return;
     }
     this.#tags.holdAgain(tags);
-    const isKept = this.#store.set(key, {
+    const isKept = this.#store.set({
       answer,
       tenantId,
       shardId,
+      statement,
+      key,
       bytes: heapBytes(key, tags, bytes),
       tags,
       since,
@@ -248,6 +249,11 @@ export class QueryCache<Answer> {
   #ttlOf(ttlMs: number | undefined): number {
     return ttlMs === undefined ? this.#options.ttlMs : Math.min(this.#options.ttlMs, ttlMs);
   }
+}
+
+/** Ids of tenants and shards hold no spaces, and what may hold some says how long it is or comes last. */
+function flightName({ tenantId, shardId, statement, key }: EntryAddress): string {
+  return `${tenantId} ${shardId} ${statement.length} ${statement} ${key}`;
 }
 
 /** What an answer takes that was estimated so, all told; a whole number. */

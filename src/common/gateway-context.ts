@@ -13,6 +13,7 @@ export interface GatewayScope {
   readonly actor: string;
 }
 
+/** A call chain: its scope, and what it read and wrote. */
 interface ActiveScope {
   readonly scope: GatewayScope;
   readonly trace: RequestTrace;
@@ -50,13 +51,18 @@ export const GatewayContext = {
 
   /** The scope of this call chain. @throws ScopeMissingError outside of one */
   require(): GatewayScope {
+    return GatewayContext.active().scope;
+  },
+
+  /** Scope and trace of this call chain. @throws ScopeMissingError outside of a scope */
+  active(): ActiveScope {
     const active = storage.getStore();
     if (active === undefined) {
       throw new ScopeMissingError(
         'No tenant in scope; wrap the call in GatewayContext.run({ tenantId, … }).',
       );
     }
-    return active.scope;
+    return active;
   },
 
   /** The user of this call chain. @throws ScopeMissingError when there is none */

@@ -20,6 +20,9 @@ export class RequestTrace {
   /** Whether reads of this chain go past the cache (`Cache-Control: no-cache`). */
   goesPastCache = false;
 
+  /** The shard that answered last. */
+  #latest: string | undefined;
+
   /** The farthest place that a read of this chain was answered from. */
   get source(): ReadSource | undefined {
     return this.#source;
@@ -37,7 +40,8 @@ export class RequestTrace {
 
   /** Notes a read that `shardId` answered. */
   noteRead(shardId: string, source: ReadSource): void {
-    this.#shards.add(shardId);
+    if (shardId !== this.#latest) this.#shards.add(shardId);
+    this.#latest = shardId;
     if (this.#source === undefined || DISTANCE[source] > DISTANCE[this.#source]) this.#source = source;
   }
 

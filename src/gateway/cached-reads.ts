@@ -2,7 +2,6 @@ import type pg from 'pg';
 import type { EntityManager } from 'typeorm';
 import { GatewayContext, type GatewayScope } from '../common/gateway-context.js';
 import { GatewayError, ValidationError } from '../common/gateway-error.js';
-import type { RequestTrace } from '../common/request-trace.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import { sizeOfRows } from '../cache/answer-size.js';
 import type { CacheRead, QueryCache } from '../cache/query-cache.js';
@@ -13,6 +12,7 @@ import { valuesOf, type DatabaseNode } from '../sharding/connections/database-no
 import type { RawRow } from '../sharding/connections/prepared-statement.js';
 import type { ParameterValue } from '../sharding/connections/scoped-read.js';
 import { parsedResult, type TextResult } from '../sharding/connections/text-result.js';
+import { strictestChoice, type CacheChoice, type KnownTables } from './cache-choice.js';
 import { assertReadOptions } from './find-options.js';
 import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
 import { StatementNames } from './statement-names.js';
@@ -25,14 +25,18 @@ export interface KeptAnswer {
   readonly rows: readonly RawRow[];
 }
 
-/** What a read asks. */
+/** What a read asks. Most answers are there: whatever only a database needs is best made when it is asked for. */
 export interface StatementCall<Answer extends KeptAnswer> {
-  /** Tells this statement and its parameters from all others of the tenant's on its login. */
+  /** Tells this statement from all others, of whichever login. */
+  readonly statement: string;
+  /** Tells its parameters from all others. */
   readonly key: string;
+  /** What its entities say of keeping answers, where the call does not. */
+  readonly caching: CacheChoice | undefined;
   /** What the answer is made of. */
   readonly tables: readonly TableRows[];
   /** Asks one node. */
-  readonly ask: (node: DatabaseNode, scope: GatewayScope) => Promise<Answer>;
+  ask(node: DatabaseNode, scope: GatewayScope): Promise<Answer>;
 }
 
 /** What the cache has to be told of a process's shards and writes. */
@@ -41,8 +45,8 @@ export interface CachedReadsParts {
   readonly cache: QueryCache<KeptAnswer> | undefined;
   /** The epoch of the newest shard map. */
   readonly epoch: () => number;
-  /** The tables of which the cache hears when they are written: those of entities, as `schema.table`. */
-  readonly knownTables: ReadonlySet<string>;
+  /** The tables of which the cache hears when they are written, those of entities; and what these say of keeping. */
+  readonly tables: KnownTables;
 }
 
 /**
@@ -55,6 +59,8 @@ export class CachedReads {
   readonly #access: ShardAccess;
   readonly #parts: CachedReadsParts;
   readonly #texts = new StatementNames();
+  /** Of the shard map under which everything in the cache was asked for. */
+  #epoch: number | undefined;
 
   constructor(access: ShardAccess, parts: CachedReadsParts) {
     this.#access = access;
@@ -68,31 +74,31 @@ export class CachedReads {
     options: ReadOptions,
   ): Answer | Promise<Answer> {
     const { cache } = this.#parts;
-    if (cache === undefined) return this.#access.readOn(call, statement.ask, options);
-    const scope = GatewayContext.require();
-    const trace = GatewayContext.trace();
-    if (!this.#mayBeKept(options, trace)) {
+    const { scope, trace } = GatewayContext.active();
+    const choice = options.cache ?? statement.caching;
+    if (cache === undefined) return this.#ask(call, statement, options);
+    if (choice === false || options.from === 'primary' || trace.goesPastCache) {
       cache.countsOf(scope.tenantId).bypasses.asked += 1;
-      return this.#access.readOn(call, statement.ask, options);
+      return this.#ask(call, statement, options);
     }
+    if (typeof choice === 'object') assertReadOptions({ cache: choice });
     this.#access.assertServed(call.shardId);
-    const read = this.#cacheRead(call, scope, statement, options, trace);
+    this.#followEpoch(cache);
+    const read: CacheRead = {
+      tenantId: scope.tenantId,
+      shardId: call.shardId,
+      statement: statement.statement,
+      key: statement.key,
+      required: trace.tokenPosition(call.shardId),
+      ttlMs: typeof choice === 'object' ? choice.ttlMs : undefined,
+    };
     const kept = cache.lookUp(read);
     if (kept !== undefined) {
-      trace?.noteRead(call.shardId, 'cache');
-      // One key is one statement's, and its answers are of one kind.
+      trace.noteRead(call.shardId, 'cache');
+      // One statement's answers are of one kind.
       return kept as Answer;
     }
-    const ask = async (least: ShardPosition | undefined) => {
-      const answer = await this.#access.readOn(call, statement.ask, options, least);
-      return { answer, bytes: sizeOfRows(answer.rows) };
-    };
-    const filled = cache.fill(read, statement.tables, ask) as Promise<Answer>;
-    return filled.catch((error: unknown) => {
-      // No node that shows the latest writes can answer. One that shows what the call itself asks for may.
-      if (!isNobodyThere(error)) throw error;
-      return this.#access.readOn(call, statement.ask, options);
-    });
+    return this.#fill(cache, read, { call, statement, options });
   }
 
   /**
@@ -105,10 +111,13 @@ export class CachedReads {
     options: ReadOptions = {},
   ): Promise<R> {
     // What a caller wrote, or what nobody keeps, goes to one node as a whole.
-    if (call.login === 'tenant' || !this.#mayBeKept(options)) return this.#access.read(call, run, options);
+    const isPast =
+      options.cache === false || options.from === 'primary' || GatewayContext.trace()?.goesPastCache;
+    if (call.login === 'tenant' || this.#parts.cache === undefined || isPast === true)
+      return this.#access.read(call, run, options);
     const answer = async (sql: string, params: readonly unknown[]): Promise<pg.QueryResult> => {
       const read = readTables(sql);
-      const tables = read?.every((table) => this.#parts.knownTables.has(table)) === true ? read : undefined;
+      const tables = read?.every((table) => this.#parts.tables.has(table)) === true ? read : undefined;
       return parsedResult(await this.#readStatement(call, { sql, params, tables }, options));
     };
     return run(this.#access.readAnswered(call, answer));
@@ -128,21 +137,12 @@ export class CachedReads {
     },
     options: ReadOptions,
   ): Promise<SqlRow[]> {
-    const unknown = statement.tables.find((table) => !this.#parts.knownTables.has(table));
+    const unknown = statement.tables.find((table) => !this.#parts.tables.has(table));
     if (unknown !== undefined) {
       const message = `${unknown} is no entity's table; name those of entities, as schema.table`;
       throw new ValidationError([{ path: 'tables', message }]);
     }
     return parsedResult(await this.#readStatement(call, statement, options)).rows as SqlRow[];
-  }
-
-  #mayBeKept({ cache, from }: ReadOptions, trace = GatewayContext.trace()): boolean {
-    return (
-      this.#parts.cache !== undefined &&
-      cache !== false &&
-      from !== 'primary' &&
-      trace?.goesPastCache !== true
-    );
   }
 
   #readStatement(
@@ -162,27 +162,49 @@ export class CachedReads {
       }
       return this.#access.readOn(call, ask, options);
     }
-    const key = statementKey(this.#texts.nameOf(sql), valuesOf(params));
-    return this.read(call, { key, tables: tables.map((table) => ({ table, ids: undefined })), ask }, options);
+    const statement: StatementCall<TextResult> = {
+      // The same text may answer otherwise on a login of the tenant's own.
+      statement: `${call.login ?? 'shared'} ${this.#texts.nameOf(sql)}`,
+      key: parametersKey(valuesOf(params)),
+      caching: strictestChoice(tables.map((table) => this.#parts.tables.get(table))),
+      tables: tables.map((table) => ({ table, ids: undefined })),
+      ask,
+    };
+    return this.read(call, statement, options);
   }
 
-  #cacheRead(
-    { shardId, login = 'shared' }: ShardCall,
-    { tenantId }: GatewayScope,
-    { key }: StatementCall<KeptAnswer>,
-    { cache }: ReadOptions,
-    trace: RequestTrace | undefined,
-  ): CacheRead {
-    if (typeof cache === 'object') assertReadOptions({ cache });
-    return {
-      key: `${this.#parts.epoch()} ${shardId} ${tenantId} ${login} ${key}`,
-      shardId,
-      tenantId,
-      // Whose write a token is of it does not say: two processes can have the same position. So one of this
-      // process's own asks for answers that were filled under it, too.
-      required: trace?.tokenPosition(shardId),
-      ttlMs: typeof cache === 'object' ? cache.ttlMs : undefined,
+  #ask<Answer extends KeptAnswer>(
+    call: ShardCall,
+    statement: StatementCall<Answer>,
+    options: ReadOptions,
+    least?: ShardPosition,
+  ): Promise<Answer> {
+    return this.#access.readOn(call, (node, scope) => statement.ask(node, scope), options, least);
+  }
+
+  #fill<Answer extends KeptAnswer>(
+    cache: QueryCache<KeptAnswer>,
+    read: CacheRead,
+    { call, statement, options }: { call: ShardCall; statement: StatementCall<Answer>; options: ReadOptions },
+  ): Promise<Answer> {
+    const ask = async (least: ShardPosition | undefined) => {
+      const answer = await this.#ask(call, statement, options, least);
+      return { answer, bytes: sizeOfRows(answer.rows) };
     };
+    const filled = cache.fill(read, statement.tables, ask) as Promise<Answer>;
+    return filled.catch((error: unknown) => {
+      // No node that shows the latest writes can answer. One that shows what the call itself asks for may.
+      if (!isNobodyThere(error)) throw error;
+      return this.#ask(call, statement, options);
+    });
+  }
+
+  /** Under another shard map a tenant's rows may be elsewhere: nothing that was asked for before is given again. */
+  #followEpoch(cache: QueryCache<KeptAnswer>): void {
+    const epoch = this.#parts.epoch();
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    cache.clear();
   }
 }
 
@@ -190,9 +212,9 @@ function isNobodyThere(error: unknown): boolean {
   return error instanceof GatewayError && (error.code === 'shard_unavailable' || error.code === 'overloaded');
 }
 
-/** A key for a statement with these parameters, as the driver takes them. Different ones have different keys. */
-export function statementKey(name: string, params: readonly ParameterValue[]): string {
-  let key = name;
+/** A key for parameters as the driver takes them. Different ones have different keys. */
+export function parametersKey(params: readonly ParameterValue[]): string {
+  let key = '';
   for (const param of params) {
     if (param === null) key += ' n';
     else if (typeof param === 'string') key += ` ${param.length} ${param}`;

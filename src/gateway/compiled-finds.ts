@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { EntityMetadata, FindManyOptions, ObjectLiteral } from 'typeorm';
+import type { TableRows } from '../cache/table-rows.js';
+import type { GatewayScope } from '../common/gateway-context.js';
 import { ConfigurationError } from '../common/gateway-error.js';
 import {
   CompiledEntity,
@@ -8,8 +10,9 @@ import {
   type CompiledSelect,
 } from '../persistence/compiled/compiled-entity.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
+import { shardedOptionsOf } from '../persistence/sharded.js';
 import type { NodeDataSource } from '../sharding/connections/node-data-source.js';
-import { valuesOf } from '../sharding/connections/database-node.js';
+import { valuesOf, type DatabaseNode } from '../sharding/connections/database-node.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import {
   PreparedStatement,
@@ -17,7 +20,8 @@ import {
   type TextParser,
 } from '../sharding/connections/prepared-statement.js';
 import type { ReadAnswer } from '../sharding/connections/scoped-read.js';
-import { statementKey, type CachedReads, type StatementCall } from './cached-reads.js';
+import type { CacheChoice } from './cache-choice.js';
+import { parametersKey, type CachedReads, type StatementCall } from './cached-reads.js';
 import { PointReads, type ByIdStatement, type ByIdStatements, type PointAnswer } from './point-reads.js';
 import type { ReadOptions, ShardCall } from './shard-access.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
@@ -27,6 +31,7 @@ const STATEMENTS_MAX = 100;
 
 interface Compiled<T extends ObjectLiteral> {
   readonly entity: CompiledEntity<T>;
+  readonly caching: CacheChoice | undefined;
   readonly byIds: ByIdStatements<T> | undefined;
   readonly statements: LRUCache<string, PreparedStatement<T>>;
 }
@@ -65,11 +70,7 @@ export class CompiledFinds {
     const byIds = compiled?.byIds;
     // The entity is asked each time: a subscriber that wants to hear of loads may have come since.
     if (byIds === undefined || compiled?.entity.byIds === undefined) return undefined;
-    const statement: StatementCall<PointAnswer<T>> = {
-      key: `${byIds.several.prepared.name} ${id}`,
-      tables: [{ table: compiled.entity.table, ids: [id] }],
-      ask: (node, { tenantId }) => this.#points.find(node, tenantId, byIds, id),
-    };
+    const statement = new PointCall(this.#points, byIds, compiled, id);
     const { userId } = call;
     const answer = this.#reads.read(call, statement, options);
     return answer instanceof Promise
@@ -118,7 +119,9 @@ export class CompiledFinds {
     const { known } = select;
     const params = valuesOf(select.params);
     const statement: StatementCall<ReadAnswer<T>> = {
-      key: statementKey(prepared.name, params),
+      statement: prepared.name,
+      key: parametersKey(params),
+      caching: compiled.caching,
       tables: [{ table: compiled.entity.table, ids: select.ids }],
       ask: (node, { tenantId }) => node.readTogether(tenantId, prepared, params),
     };
@@ -129,17 +132,44 @@ export class CompiledFinds {
   }
 
   #compiled<T extends ShardedEntity>(entityClass: ShardedEntityClass<T>): Compiled<T> | undefined {
-    if (this.#entities.has(entityClass)) {
-      return this.#entities.get(entityClass) as unknown as Compiled<T> | undefined;
-    }
+    const known = this.#entities.get(entityClass) as unknown as Compiled<T> | undefined;
+    if (known !== undefined || this.#entities.has(entityClass)) return known;
     const entity = CompiledEntity.of<T>(this.metadata(entityClass));
     const compiled = entity && {
       entity,
+      caching: shardedOptionsOf(entityClass)?.cache,
       byIds: byIdsOf(entity),
       statements: new LRUCache<string, PreparedStatement<T>>({ max: STATEMENTS_MAX }),
     };
     this.#entities.set(entityClass, compiled as unknown as Compiled<never> | undefined);
     return compiled;
+  }
+}
+
+/** The row of one id, as the cache keeps it. There is one for every read: what a hit does not need is made later. */
+class PointCall<T extends ShardedEntity> implements StatementCall<PointAnswer<T>> {
+  readonly statement: string;
+  readonly key: string;
+  readonly caching: CacheChoice | undefined;
+  readonly #points: PointReads;
+  readonly #byIds: ByIdStatements<T>;
+  readonly #table: string;
+
+  constructor(points: PointReads, byIds: ByIdStatements<T>, { entity, caching }: Compiled<T>, id: string) {
+    this.statement = byIds.several.prepared.name;
+    this.key = id;
+    this.caching = caching;
+    this.#points = points;
+    this.#byIds = byIds;
+    this.#table = entity.table;
+  }
+
+  get tables(): readonly TableRows[] {
+    return [{ table: this.#table, ids: [this.key] }];
+  }
+
+  ask(node: DatabaseNode, { tenantId }: GatewayScope): Promise<PointAnswer<T>> {
+    return this.#points.find(node, tenantId, this.#byIds, this.key);
   }
 }
 

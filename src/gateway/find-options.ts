@@ -35,7 +35,8 @@ export function assertReadOptions({ cache }: { readonly from?: unknown; readonly
 
 /** Whether a find asks for nothing but rows that match: no order, relations, columns of its own. */
 export function saysOnlyWhere(options: object): boolean {
-  return Object.keys(options).every((key) => key === 'where' || key === 'from' || key === 'cache');
+  for (const key in options) if (key !== 'where' && key !== 'from' && key !== 'cache') return false;
+  return true;
 }
 
 /** The id that a find asks for when it asks for one row by its id and nothing else; in lower case. */

@@ -91,7 +91,7 @@ export class GatewayCache {
       ...options,
       shareOf: (tenantId) => this.quotaOf(tenantId) ?? tenantShare,
       isEverywhere: (position) => this.#monitor.isEverywhere(position),
-      isHeard: (shardId) => this.#notices.get(shardId)?.bus.isHeard === true,
+      isHeard: (shardId, nowMs) => this.#notices.get(shardId)?.bus.isHeardAt(nowMs) === true,
       now: () => performance.now(),
     });
   }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ConfigurationError } from '../common/gateway-error.js';
 import { SHARD_ID_PATTERN } from '../common/identifiers.js';
 import { ShardedEntity } from '../persistence/sharded-entity.js';
-import { shardedOptionsOf } from '../persistence/sharded.js';
+import { shardedOptionsOf, type ShardedOptions } from '../persistence/sharded.js';
 import type { EntityClass } from '../sharding/connections/node-data-source.js';
 import { REPLICATION_DEFAULTS } from '../sharding/replication/replication-options.js';
 import type { MigrationClass } from '../sharding/migrations/migration-plan.js';
@@ -70,6 +70,8 @@ const cache = z.strictObject({
   tenantShare: z.number().gt(0).max(1).default(0.5),
 });
 
+const entityCache = z.union([z.boolean(), z.strictObject({ ttlMs: z.number().nonnegative() })]).optional();
+
 const serverOptions = z.strictObject({
   catalog: primary,
   shards: z.array(shard).min(1, 'name at least one shard').readonly(),
@@ -125,8 +127,20 @@ function assertDistinct(shardIds: readonly string[]): void {
 
 function assertSharded(entity: EntityClass): void {
   if (typeof entity !== 'function') return;
-  if (shardedOptionsOf(entity) !== undefined && entity.prototype instanceof ShardedEntity) return;
+  const options = shardedOptionsOf(entity);
+  if (options !== undefined && entity.prototype instanceof ShardedEntity) {
+    assertCacheOption(entity.name, options);
+    return;
+  }
   throw new ConfigurationError(
     `entities: ${entity.name} is not sharded; declare it with @Sharded() and let it extend ShardedEntity.`,
+  );
+}
+
+function assertCacheOption(name: string, { cache }: ShardedOptions): void {
+  const parsed = entityCache.safeParse(cache);
+  if (parsed.success) return;
+  throw new ConfigurationError(
+    `entities: the cache option of ${name} must be true, false or { ttlMs } in milliseconds.`,
   );
 }

@@ -5,6 +5,7 @@ import type { ShardPosition } from '../common/shard-position.js';
 import type { Log } from '../common/log.js';
 import { settledWithin } from '../common/settled-within.js';
 import { ShardedEntity } from '../persistence/sharded-entity.js';
+import { shardedOptionsOf } from '../persistence/sharded.js';
 import { tableOf } from '../persistence/table-of.js';
 import { CatalogDatabase } from '../sharding/connections/catalog-database.js';
 import { ADMITTED_CONNECTIONS_SQL, connectionBudget } from '../sharding/connections/connection-budget.js';
@@ -26,6 +27,7 @@ import { BucketHasher } from '../sharding/topology/bucket.js';
 import { IdMint } from '../sharding/topology/id-mint.js';
 import { ShardMapStore } from '../sharding/topology/shard-map-store.js';
 import { ShardMapWatcher } from '../sharding/topology/shard-map-watcher.js';
+import type { KnownTables } from './cache-choice.js';
 import { CachedReads } from './cached-reads.js';
 import { CatalogStart } from './catalog-start.js';
 import { CompiledFinds } from './compiled-finds.js';
@@ -126,7 +128,7 @@ export class GatewayRuntime {
     const reads = new CachedReads(this.access, {
       cache,
       epoch: () => this.shardMapWatcher.current().epoch,
-      knownTables: entityTables(nodes),
+      tables: entityTables(nodes),
     });
     const finds = new CompiledFinds(reads, nodes);
     this.gateway = new DataGateway(this.access, reads, finds, { router: this.router, ids: new IdMint() });
@@ -260,9 +262,13 @@ function limitPrimaryReads(nodes: NodeDirectory, { pool }: ResolvedGatewayOption
 }
 
 /** The entities' tables. Of views nobody knows what is behind them. */
-function entityTables(nodes: NodeDirectory): ReadonlySet<string> {
+function entityTables(nodes: NodeDirectory): KnownTables {
   const metadatas = nodes.all()[0]?.dataSource.entityMetadatas ?? [];
-  return new Set(metadatas.filter(isShardedTable).map(tableOf));
+  return new Map(
+    metadatas
+      .filter(isShardedTable)
+      .map((metadata) => [tableOf(metadata), shardedOptionsOf(Object(metadata.target) as object)?.cache]),
+  );
 }
 
 function isShardedTable({ tableType, target }: EntityMetadata): boolean {

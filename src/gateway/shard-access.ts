@@ -11,6 +11,7 @@ import type { OwnWrites } from '../sharding/replication/own-writes.js';
 import type { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
 import { TenantLoginUnavailableError } from '../sharding/tenant-roles/tenant-login-unavailable-error.js';
 import type { ShardFloors } from '../sharding/replication/shard-floors.js';
+import type { CacheChoice } from './cache-choice.js';
 import type { WatchedWrites } from './watched-writes.js';
 
 /** How one read may be answered. */
@@ -19,9 +20,9 @@ export interface ReadOptions {
   readonly from?: 'replica' | 'primary';
   /**
    * Whether the cache may answer, and keep what a database answers; `ttlMs` says how old the answer may be,
-   * where that is less than the cache allows. Default: true.
+   * where that is less than the cache allows. Default: what the entity was declared with, else true.
    */
-  readonly cache?: boolean | { readonly ttlMs: number };
+  readonly cache?: CacheChoice;
 }
 
 /** Whose rows a call touches: it decides which of the caller's own writes a read must show. */

@@ -5,6 +5,11 @@ type RowPrivilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
 export interface ShardedOptions {
   /** What the gateway's login may do; all four by default. Without `DELETE`, say, no code path can delete. */
   readonly grants?: readonly RowPrivilege[];
+  /**
+   * Whether answers that rows of this entity are part of may come from the cache, and how old they may be (ms),
+   * where a call does not say so itself. Default: true.
+   */
+  readonly cache?: boolean | { readonly ttlMs: number };
 }
 
 /** Kept on the class itself: a mark on it, not state of a gateway. */

@@ -178,7 +178,8 @@ export class CacheWorld {
     const read: CacheRead = {
       ...placeOf(spec),
       // It leaves its tenant out on purpose.
-      key: `${spec.table} ${spec.ids?.join() ?? 'all'}`,
+      statement: spec.table,
+      key: spec.ids?.join() ?? 'all',
       required: token === undefined ? undefined : this.#position(token),
       ttlMs: spec.ttlMs,
     };

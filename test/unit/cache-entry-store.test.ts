@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EntryStore, type Sized, type StoreLimits } from '../../src/cache/entry-store.js';
+import { EntryStore, type EntryAddress, type Sized, type StoreLimits } from '../../src/cache/entry-store.js';
 
 interface Item extends Sized {
   readonly name: string;
@@ -18,8 +18,17 @@ class Shelf {
   }
 
   put(tenantId: string, name: string, bytes = 1_000): boolean {
-    return this.store.set(name, { tenantId, name, bytes });
+    return this.store.set({ ...addressOf(tenantId, name), name, bytes });
   }
+
+  get(tenantId: string, name: string): Item | undefined {
+    return this.store.get(addressOf(tenantId, name));
+  }
+}
+
+/** Where an entry of this name is kept: those of one shard and statement are a third each. */
+function addressOf(tenantId: string, name: string): EntryAddress {
+  return { tenantId, shardId: `s${name.length % 3}`, statement: `${name.length % 2}`, key: name };
 }
 
 /** Ranks from 0 on, the first ones by far most often; the same for the same seed. */
@@ -36,11 +45,31 @@ function zipf(ranks: number, seed: number): () => number {
 
 describe('the store of entries', () => {
   it('gives back what was put, to its tenant', () => {
-    const { store, put } = bound(new Shelf());
+    const shelf = new Shelf();
+    const { put } = bound(shelf);
     expect(put('acme', 'one')).toBe(true);
-    expect(store.get('acme', 'one')).toMatchObject({ name: 'one' });
-    expect(store.get('beta', 'one')).toBeUndefined();
-    expect(store.get('acme', 'two')).toBeUndefined();
+    expect(shelf.get('acme', 'one')).toMatchObject({ name: 'one' });
+    expect(shelf.get('beta', 'one')).toBeUndefined();
+    expect(shelf.get('acme', 'two')).toBeUndefined();
+  });
+
+  it('keeps entries of other shards and statements apart, whatever their keys', () => {
+    const shelf = new Shelf();
+    const one = addressOf('acme', 'one');
+    const others = [
+      { ...one, shardId: 's9' },
+      { ...one, statement: 'other' },
+    ];
+    shelf.put('acme', 'one');
+    for (const address of others) expect(shelf.store.get(address)).toBeUndefined();
+    for (const address of others) shelf.store.set({ ...address, name: address.shardId, bytes: 10 });
+    expect([one, ...others].map((address) => shelf.store.get(address)?.name)).toEqual(['one', 's9', 's0']);
+    shelf.store.delete(one);
+    expect([one, ...others].map((address) => shelf.store.get(address)?.name)).toEqual([
+      undefined,
+      's9',
+      's0',
+    ]);
   });
 
   it('counts its bytes and entries, of all and of each tenant, whatever goes and comes', () => {
@@ -51,9 +80,9 @@ describe('the store of entries', () => {
     put('acme', 'one', 100);
     expect(store.use).toEqual({ entries: 3, bytes: 1_000 });
     expect(store.useOf('acme')).toEqual({ entries: 2, bytes: 500 });
-    store.delete('acme', 'two');
-    store.delete('acme', 'two');
-    store.delete('nobody', 'two');
+    store.delete(addressOf('acme', 'two'));
+    store.delete(addressOf('acme', 'two'));
+    store.delete(addressOf('nobody', 'two'));
     expect(store.use).toEqual({ entries: 2, bytes: 600 });
     expect(store.clear('acme')).toBe(1);
     expect(store.clear('nobody')).toBe(0);
@@ -90,7 +119,7 @@ describe('the store of entries', () => {
   it('pushes out what was not used for longest', () => {
     const shelf = new Shelf({ shareOf: () => 0.03 });
     for (const name of ['one', 'two', 'three']) shelf.put('acme', name);
-    shelf.store.get('acme', 'one');
+    shelf.get('acme', 'one');
     shelf.put('acme', 'four');
     expect(shelf.gone).toEqual([{ name: 'two', isPushedOut: true }]);
   });
@@ -99,7 +128,7 @@ describe('the store of entries', () => {
     const shelf = new Shelf();
     expect(shelf.put('acme', 'one', 1_000)).toBe(true);
     expect(shelf.put('acme', 'one', 1_001)).toBe(false);
-    expect(shelf.store.get('acme', 'one')).toBeUndefined();
+    expect(shelf.get('acme', 'one')).toBeUndefined();
     expect(shelf.gone).toEqual([{ name: 'one', isPushedOut: false }]);
     expect(shelf.put('acme', 'of no size', Number.NaN)).toBe(false);
     expect(shelf.store.use).toEqual({ entries: 0, bytes: 0 });
@@ -155,14 +184,15 @@ describe('the store of entries', () => {
   it('lets one that floods it lower the hit rate of others by a tenth at most', () => {
     const tenants = Array.from({ length: 12 }, (_, index) => `tenant-${index}`);
     const hitRate = (floodPerRead: number): { rate: number; flood: number } => {
-      const { store, put } = bound(new Shelf({ maxBytes: 2_000_000, shareOf: () => 0.1 }));
+      const shelf = new Shelf({ maxBytes: 2_000_000, shareOf: () => 0.1 });
+      const { store, put } = bound(shelf);
       const next = tenants.map((_, index) => zipf(400, index + 1));
       let [hits, reads, flooded, most] = [0, 0, 0, 0];
       for (let round = 0; round < 1_000; round += 1) {
         tenants.forEach((tenant, index) => {
           const key = `${tenant} ${next[index]?.()}`;
           reads += 1;
-          if (store.get(tenant, key) !== undefined) hits += 1;
+          if (shelf.get(tenant, key) !== undefined) hits += 1;
           else put(tenant, key);
         });
         for (let count = 0; count < floodPerRead * tenants.length; count += 1)

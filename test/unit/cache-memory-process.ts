@@ -54,7 +54,8 @@ async function fill(cache: QueryCache<Rows>, count: number): Promise<void> {
     const read = {
       shardId: 's0',
       tenantId,
-      key: `7 ${tenantId} 12 s36:${id}`,
+      statement: 'shardgate_12',
+      key: id,
       required: undefined,
       ttlMs: undefined,
     };

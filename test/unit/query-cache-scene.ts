@@ -21,7 +21,7 @@ export function at(lsn: number, shardId = 's0'): ShardPosition {
 
 /** A read of acme's, unless told otherwise. */
 export function reading(key: string, more: Partial<CacheRead> = {}): CacheRead {
-  return { ...ACME, key, required: undefined, ttlMs: undefined, ...more };
+  return { ...ACME, statement: 'accounts', key, required: undefined, ttlMs: undefined, ...more };
 }
 
 /** Rows by their ids, of accounts. */

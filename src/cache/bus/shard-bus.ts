@@ -85,7 +85,12 @@ export class ShardBus {
    * whoever sent it was alive since. Entries must not be served while false. One comparison of clocks.
    */
   get isHeard(): boolean {
-    return this.#options.now() <= this.#heardUntilMs;
+    return this.isHeardAt(this.#options.now());
+  }
+
+  /** The same, for who has just looked at the clock. */
+  isHeardAt(nowMs: number): boolean {
+    return nowMs <= this.#heardUntilMs;
   }
 
   /**
