@@ -9,6 +9,23 @@ const ZERO = '0'.charCodeAt(0);
 type Parts = { -readonly [Part in 's' | 'e' | 'd']: Decimal[Part] };
 
 /**
+ * Makes a Decimal of its parts, which is much less work than the library's constructor has: that one finds out
+ * first what it was given. The properties are the same, in the same order.
+ */
+function decimalOfParts(this: Parts, sign: number, exponent: number, words: number[]): void {
+  this.constructor = Decimal;
+  this.s = sign;
+  this.e = exponent;
+  this.d = words;
+}
+decimalOfParts.prototype = Decimal.prototype;
+const KnownDecimal = decimalOfParts as unknown as new (
+  sign: number,
+  exponent: number,
+  words: number[],
+) => Decimal;
+
+/**
  * The Decimal of a number as PostgreSQL writes it: `-1234.5000`. Equal to `new Decimal(text)`, several times
  * as fast, because it looks for this one notation; any other text, such as `NaN`, is the library's to read.
  *
@@ -55,14 +72,7 @@ function shortDecimal(text: string, sign: number, first: number, wholeEnd: numbe
 
 /** @param words without zeros at either end; none for zero */
 function decimalFrom(sign: number, exponent: number, words: number[]): Decimal {
-  const decimal = new Decimal(0);
-  const parts: Parts = decimal;
-  parts.s = sign;
-  if (words.length > 0) {
-    parts.e = exponent;
-    parts.d = words;
-  }
-  return decimal;
+  return words.length === 0 ? new KnownDecimal(sign, 0, [0]) : new KnownDecimal(sign, exponent, words);
 }
 
 /** The word that these digits make, filled up with zeros behind the end; undefined where they are no digits. */
