@@ -3,10 +3,9 @@ import { LRUCache } from 'lru-cache';
 /** Where an entry is kept, part by part: to put the parts together would cost more than to find it. */
 export interface EntryAddress {
   readonly tenantId: string;
-  readonly shardId: string;
   /** Tells a statement, and the login that it runs on, from all others. */
   readonly statement: string;
-  /** Tells the parameters of the statement from all others. */
+  /** Tells the parameters of the statement, and the shard that answers it, from all others. */
   readonly key: string;
 }
 
@@ -18,8 +17,8 @@ export interface Sized extends EntryAddress {
 
 /** One tenant's entries: by address, and in the order in which they were used. */
 interface TenantEntries<Entry extends Sized> {
-  /** By shard, statement and key. */
-  readonly shards: Map<string, Map<string, Map<string, Entry>>>;
+  /** By statement and key. */
+  readonly statements: Map<string, Map<string, Entry>>;
   readonly used: LRUCache<Entry, true>;
 }
 
@@ -64,9 +63,9 @@ export class EntryStore<Entry extends Sized> {
   }
 
   /** The entry of an address, which is then the one that was used last. */
-  get({ tenantId, shardId, statement, key }: EntryAddress): Entry | undefined {
+  get({ tenantId, statement, key }: EntryAddress): Entry | undefined {
     const entries = this.#tenants.get(tenantId);
-    const entry = entries?.shards.get(shardId)?.get(statement)?.get(key);
+    const entry = entries?.statements.get(statement)?.get(key);
     if (entry !== undefined) entries?.used.get(entry);
     return entry;
   }
@@ -79,7 +78,7 @@ export class EntryStore<Entry extends Sized> {
     // Said so that what is no number is not kept either.
     const share = Math.max(1, Math.floor(this.#limits.maxBytes * this.#limits.shareOf(tenantId)));
     if (!(bytes <= Math.min(this.#limits.maxBytes * ENTRY_SHARE_MAX, share))) return false;
-    placeOf(entries, entry).set(entry.key, entry);
+    placeIn(entries.statements, entry).set(entry.key, entry);
     entries.used.set(entry, true);
     this.#bytes += bytes;
     while (entries.used.calculatedSize > share) entries.used.pop();
@@ -114,15 +113,15 @@ export class EntryStore<Entry extends Sized> {
   #entriesOf(tenantId: string): TenantEntries<Entry> {
     let entries = this.#tenants.get(tenantId);
     if (entries === undefined) {
-      const shards: TenantEntries<Entry>['shards'] = new Map();
+      const statements: TenantEntries<Entry>['statements'] = new Map();
       entries = {
-        shards,
+        statements,
         used: new LRUCache({
           maxSize: this.#limits.maxBytes,
           sizeCalculation: (_, { bytes }) => bytes,
           dispose: (_, entry, reason) => {
             this.#bytes -= entry.bytes;
-            removeFrom(shards, entry);
+            removeFrom(statements, entry);
             this.#onGone(entry, reason === 'evict');
           },
         }),
@@ -153,30 +152,24 @@ export class EntryStore<Entry extends Sized> {
   }
 }
 
-/** The entries of one statement on one shard. */
-function placeOf<Entry extends Sized>(
-  { shards }: TenantEntries<Entry>,
-  address: EntryAddress,
+/** The entries of one statement. */
+function placeIn<Entry extends Sized>(
+  statements: TenantEntries<Entry>['statements'],
+  { statement }: EntryAddress,
 ): Map<string, Entry> {
-  return childOf(childOf(shards, address.shardId), address.statement);
-}
-
-function childOf<Key, SubKey, Value>(maps: Map<Key, Map<SubKey, Value>>, key: Key): Map<SubKey, Value> {
-  let map = maps.get(key);
-  if (map === undefined) {
-    map = new Map();
-    maps.set(key, map);
+  let entries = statements.get(statement);
+  if (entries === undefined) {
+    entries = new Map();
+    statements.set(statement, entries);
   }
-  return map;
+  return entries;
 }
 
 function removeFrom<Entry extends Sized>(
-  shards: TenantEntries<Entry>['shards'],
-  { shardId, statement, key }: EntryAddress,
+  statements: TenantEntries<Entry>['statements'],
+  { statement, key }: EntryAddress,
 ): void {
-  const statements = shards.get(shardId);
-  const entries = statements?.get(statement);
+  const entries = statements.get(statement);
   entries?.delete(key);
-  if (entries?.size === 0) statements?.delete(statement);
-  if (statements?.size === 0) shards.delete(shardId);
+  if (entries?.size === 0) statements.delete(statement);
 }

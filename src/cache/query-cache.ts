@@ -29,11 +29,15 @@ export interface QueryCacheOptions extends StoreLimits {
 
 /** A read, as the cache sees it. */
 export interface CacheRead extends EntryAddress {
+  readonly shardId: string;
   /** What of another process's writes the answer must show, by a token. This process's own are shown always. */
   readonly required: ShardPosition | undefined;
   /** How old its answer may be, if less than the cache allows, ms. */
   readonly ttlMs: number | undefined;
 }
+
+/** A read whose answer may be there already. */
+type KeptRead = Omit<CacheRead, 'shardId'> & Partial<Pick<CacheRead, 'shardId'>>;
 
 /** What a database answered. */
 export interface Filled<Answer> {
@@ -45,8 +49,13 @@ export interface Filled<Answer> {
 /** Asks a database, on a node that shows at least this position; undefined if every node shows what is needed. */
 export type Fill<Answer> = (least: ShardPosition | undefined) => Promise<Filled<Answer>>;
 
-interface Entry<Answer> extends Sized {
+/** An answer that may be served, and the shard that gave it. */
+export interface Kept<Answer> {
   readonly answer: Answer;
+  readonly shardId: string;
+}
+
+interface Entry<Answer> extends Sized, Kept<Answer> {
   readonly tags: readonly Tag[];
   /** The count of changes when it was asked for. */
   readonly since: number;
@@ -113,18 +122,19 @@ export class QueryCache<Answer> {
     });
   }
 
-  /** The answer that is kept, if it may be served. */
-  lookUp(read: CacheRead): Answer | undefined {
+  /** The answer that is kept, if it may be served. Without a shard, the key has to say which one it is. */
+  lookUp(read: KeptRead): Kept<Answer> | undefined {
     const entry = this.#store.get(read);
-    // An entry says where it belongs; should it ever be found elsewhere, nobody gets what is another tenant's.
-    if (entry?.tenantId !== read.tenantId || entry.shardId !== read.shardId) return undefined;
+    // An entry says whose it is; should it ever be found elsewhere, nobody gets what is another tenant's.
+    if (entry?.tenantId !== read.tenantId || entry.shardId !== (read.shardId ?? entry.shardId))
+      return undefined;
     const nowMs = this.#options.now();
     if (nowMs - entry.askedAt >= this.#ttlOf(read.ttlMs)) return undefined;
     if (!areUntouched(entry.tags, entry.since)) return undefined;
     if (read.required !== undefined && !shows(entry.position, read.required)) return undefined;
     if (!this.#options.isHeard(entry.shardId, nowMs)) return undefined;
     this.#statistics.of(entry.tenantId).hits += 1;
-    return entry.answer;
+    return entry;
   }
 
   /**
@@ -251,9 +261,9 @@ export class QueryCache<Answer> {
   }
 }
 
-/** Ids of tenants and shards hold no spaces, and what may hold some says how long it is or comes last. */
-function flightName({ tenantId, shardId, statement, key }: EntryAddress): string {
-  return `${tenantId} ${shardId} ${statement.length} ${statement} ${key}`;
+/** A tenant's id holds no space, and what may hold some says how long it is or comes last. */
+function flightName({ tenantId, statement, key }: EntryAddress): string {
+  return `${tenantId} ${statement.length} ${statement} ${key}`;
 }
 
 /** What an answer takes that was estimated so, all told; a whole number. */

@@ -60,6 +60,11 @@ export class RequestTrace {
     }
   }
 
+  /** Whether {@link requirePositions} was given any. */
+  get hasTokens(): boolean {
+    return this.#tokens !== undefined;
+  }
+
   /** The farthest position of this shard that {@link requirePositions} was given; what was written here is not in it. */
   tokenPosition(shardId: string): ShardPosition | undefined {
     return this.#tokens?.get(shardId);

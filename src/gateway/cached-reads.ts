@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { EntityManager } from 'typeorm';
 import { GatewayContext, type GatewayScope } from '../common/gateway-context.js';
 import { GatewayError, ValidationError } from '../common/gateway-error.js';
+import type { RequestTrace } from '../common/request-trace.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import { sizeOfRows } from '../cache/answer-size.js';
 import type { CacheRead, QueryCache } from '../cache/query-cache.js';
@@ -29,7 +30,7 @@ export interface KeptAnswer {
 export interface StatementCall<Answer extends KeptAnswer> {
   /** Tells this statement from all others, of whichever login. */
   readonly statement: string;
-  /** Tells its parameters from all others. */
+  /** Tells its parameters, and the shard that is asked, from all others; an id says its shard by itself. */
   readonly key: string;
   /** What its entities say of keeping answers, where the call does not. */
   readonly caching: CacheChoice | undefined;
@@ -74,10 +75,10 @@ export class CachedReads {
     options: ReadOptions,
   ): Answer | Promise<Answer> {
     const { cache } = this.#parts;
-    const { scope, trace } = GatewayContext.active();
-    const choice = options.cache ?? statement.caching;
     if (cache === undefined) return this.#ask(call, statement, options);
-    if (choice === false || options.from === 'primary' || trace.goesPastCache) {
+    const { scope, trace } = GatewayContext.active();
+    const choice = choiceOf(statement, options, trace);
+    if (choice === false) {
       cache.countsOf(scope.tenantId).bypasses.asked += 1;
       return this.#ask(call, statement, options);
     }
@@ -93,12 +94,38 @@ export class CachedReads {
       ttlMs: typeof choice === 'object' ? choice.ttlMs : undefined,
     };
     const kept = cache.lookUp(read);
-    if (kept !== undefined) {
-      trace.noteRead(call.shardId, 'cache');
-      // One statement's answers are of one kind.
-      return kept as Answer;
+    if (kept === undefined) return this.#fill(cache, read, { call, statement, options });
+    trace.noteRead(call.shardId, 'cache');
+    // One statement's answers are of one kind.
+    return kept.answer as Answer;
+  }
+
+  /**
+   * The kept answer of a statement whose key alone says on which shard it was asked, as an id does: what is found
+   * needs no route. Where there is none, or the call asks for anything special, {@link read} has the answer.
+   */
+  kept<Answer extends KeptAnswer>(
+    statement: Pick<StatementCall<Answer>, 'statement' | 'key' | 'caching'>,
+    options: ReadOptions,
+  ): Answer | undefined {
+    const { cache } = this.#parts;
+    const { scope, trace } = GatewayContext.active();
+    const choice = choiceOf(statement, options, trace);
+    if (cache === undefined || choice === false || typeof choice === 'object' || trace.hasTokens) {
+      return undefined;
     }
-    return this.#fill(cache, read, { call, statement, options });
+    this.#followEpoch(cache);
+    const kept = cache.lookUp({
+      tenantId: scope.tenantId,
+      statement: statement.statement,
+      key: statement.key,
+      required: undefined,
+      ttlMs: undefined,
+    });
+    if (kept === undefined) return undefined;
+    this.#access.assertServed(kept.shardId);
+    trace.noteRead(kept.shardId, 'cache');
+    return kept.answer as Answer;
   }
 
   /**
@@ -165,7 +192,7 @@ export class CachedReads {
     const statement: StatementCall<TextResult> = {
       // The same text may answer otherwise on a login of the tenant's own.
       statement: `${call.login ?? 'shared'} ${this.#texts.nameOf(sql)}`,
-      key: parametersKey(valuesOf(params)),
+      key: parametersKey(call.shardId, valuesOf(params)),
       caching: strictestChoice(tables.map((table) => this.#parts.tables.get(table))),
       tables: tables.map((table) => ({ table, ids: undefined })),
       ask,
@@ -212,9 +239,18 @@ function isNobodyThere(error: unknown): boolean {
   return error instanceof GatewayError && (error.code === 'shard_unavailable' || error.code === 'overloaded');
 }
 
-/** A key for parameters as the driver takes them. Different ones have different keys. */
-export function parametersKey(params: readonly ParameterValue[]): string {
-  let key = '';
+/** What the call says of the cache, else what the entity says; nothing is kept of what has to come from elsewhere. */
+function choiceOf(
+  { caching }: Pick<StatementCall<KeptAnswer>, 'caching'>,
+  { cache = caching, from }: ReadOptions,
+  trace: RequestTrace,
+): CacheChoice | undefined {
+  return from === 'primary' || trace.goesPastCache ? false : cache;
+}
+
+/** A key for parameters as the driver takes them, on one shard. Different ones have different keys. */
+export function parametersKey(shardId: string, params: readonly ParameterValue[]): string {
+  let key = shardId;
   for (const param of params) {
     if (param === null) key += ' n';
     else if (typeof param === 'string') key += ` ${param.length} ${param}`;

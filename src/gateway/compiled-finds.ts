@@ -55,6 +55,25 @@ export class CompiledFinds {
   }
 
   /**
+   * The row of this id, of whichever user, where the cache has it; null where it knows that there is none.
+   *
+   * @param id as the caller has it: in another spelling than that of the database it is not found
+   */
+  keptById<T extends ShardedEntity>(
+    entity: ShardedEntityClass<T>,
+    id: string,
+    options: ReadOptions,
+  ): T | null | undefined {
+    const compiled = this.#compiled(entity);
+    const byIds = compiled?.byIds;
+    if (byIds === undefined || compiled?.entity.byIds === undefined) return undefined;
+    const { caching } = compiled;
+    const statement = { statement: byIds.several.prepared.name, key: id, caching };
+    const kept = this.#reads.kept<PointAnswer<T>>(statement, options);
+    return kept && rowFor(undefined, kept);
+  }
+
+  /**
    * The row of this id, gathered with others that are asked for in the same turn; with a user in the call,
    * that user's row only.
    *
@@ -120,7 +139,7 @@ export class CompiledFinds {
     const params = valuesOf(select.params);
     const statement: StatementCall<ReadAnswer<T>> = {
       statement: prepared.name,
-      key: parametersKey(params),
+      key: parametersKey(call.shardId, params),
       caching: compiled.caching,
       tables: [{ table: compiled.entity.table, ids: select.ids }],
       ask: (node, { tenantId }) => node.readTogether(tenantId, prepared, params),

@@ -192,6 +192,8 @@ export class DataGateway {
       const run = (manager: typeof outer): Promise<T> => {
         const routing = {
           ...this.#routing(),
+          // It reads what it wrote.
+          keptById: () => undefined,
           channel: (rowOwner: RowOwner) => transactionChannel(manager, rowOwner, login),
         };
         return fn(new GatewayTransaction(owner, manager, routing, login));
@@ -206,6 +208,7 @@ export class DataGateway {
       currentOwner: () => this.#currentOwner(),
       ownerOf: (userId) => this.#ownerOf(userId),
       ownerOfId: (id) => this.#ownerOfId(id),
+      keptById: (entity, id, options) => this.#finds.keptById(entity, id, options),
       channel: (owner) => new StatementChannel(this.#access, this.#reads, this.#finds, owner),
       acrossShards: (entity) => this.list(entity),
     };

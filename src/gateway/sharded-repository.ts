@@ -40,6 +40,15 @@ export interface RepositoryRouting {
   ownerOf(userId: string): RowOwner;
   /** The owner of the row of this id, as far as the id tells: bucket and shard. */
   ownerOfId(id: string): RowOwner;
+  /**
+   * The row of an id from the cache, or null where there is none, without a route; undefined where the cache
+   * cannot tell.
+   */
+  keptById<T extends ShardedEntity>(
+    entity: ShardedEntityClass<T>,
+    id: string,
+    options: ReadOptions,
+  ): T | null | undefined;
   /** How statements about an owner's rows are sent. */
   channel(owner: RowOwner): RowsChannel;
   /** Reads over all shards; not to be had within a transaction, which is on one. */
@@ -89,9 +98,12 @@ export class ShardedRepository<T extends ShardedEntity> {
    */
   findById(id: string, options: Omit<RepositoryFindOne<T>, 'where'> = {}): Promise<T | null> {
     return attempt(() => {
+      const isPlain = saysOnlyWhere(options);
+      const kept = isPlain ? this.#routing.keptById(this.#entity, id, options) : undefined;
+      if (kept !== undefined) return Promise.resolve(kept);
       const owner = this.#routing.ownerOfId(id);
       const channel = this.#routing.channel(owner);
-      if (saysOnlyWhere(options)) return channel.findById(this.#entity, id.toLowerCase(), options);
+      if (isPlain) return channel.findById(this.#entity, id.toLowerCase(), options);
       const where = { id: id.toLowerCase() } as FindOptionsWhere<T>;
       return channel.findOne(this.#entity, scoped({ ...options, where }, owner), options);
     });

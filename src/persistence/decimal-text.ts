@@ -60,6 +60,11 @@ export function decimalOf(text: string): Decimal {
   return decimalFrom(sign, exponent, words);
 }
 
+/** Another Decimal of the same value, which shares nothing with it. */
+export function copyOfDecimal({ s, e, d }: Decimal): Decimal {
+  return new KnownDecimal(s, e, d.length === 1 ? [d[0] ?? 0] : d.slice());
+}
+
 /** One word at most on each side of the point, as nearly all amounts are: no list grows for them. */
 function shortDecimal(text: string, sign: number, first: number, wholeEnd: number): Decimal {
   const whole = wordAt(text, first, wholeEnd);

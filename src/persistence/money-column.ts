@@ -1,5 +1,6 @@
 import { Decimal } from 'decimal.js';
 import type { ColumnOptions } from 'typeorm';
+import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { ValidationError } from '../common/gateway-error.js';
 import { decimalOf } from './decimal-text.js';
 
@@ -36,4 +37,9 @@ export function moneyColumn(options: ColumnOptions = {}): ColumnOptions {
     transformer: decimalTransformer,
     ...options,
   };
+}
+
+/** Whether a column was declared with {@link moneyColumn}, and reads its values so. */
+export function isMoney({ transformer }: ColumnMetadata): boolean {
+  return transformer === decimalTransformer;
 }

@@ -179,13 +179,13 @@ export class CacheWorld {
       ...placeOf(spec),
       // It leaves its tenant out on purpose.
       statement: spec.table,
-      key: spec.ids?.join() ?? 'all',
+      key: `${SHARD_ID} ${spec.ids?.join() ?? 'all'}`,
       required: token === undefined ? undefined : this.#position(token),
       ttlMs: spec.ttlMs,
     };
     const kept = this.#cache.lookUp(read);
     if (kept !== undefined) {
-      this.#check(demand, kept);
+      this.#check(demand, kept.answer);
       // While a commit is under way, others may have seen what it writes.
       if (this.#writes.some((write) => isMadeOf(spec, write.spec))) throw new Error('It was being written.');
       return;

@@ -26,9 +26,9 @@ class Shelf {
   }
 }
 
-/** Where an entry of this name is kept: those of one shard and statement are a third each. */
+/** Where an entry of this name is kept. */
 function addressOf(tenantId: string, name: string): EntryAddress {
-  return { tenantId, shardId: `s${name.length % 3}`, statement: `${name.length % 2}`, key: name };
+  return { tenantId, statement: `statement ${name.length % 3}`, key: name };
 }
 
 /** Ranks from 0 on, the first ones by far most often; the same for the same seed. */
@@ -53,23 +53,16 @@ describe('the store of entries', () => {
     expect(shelf.get('acme', 'two')).toBeUndefined();
   });
 
-  it('keeps entries of other shards and statements apart, whatever their keys', () => {
+  it('keeps entries of other statements apart, whatever their keys', () => {
     const shelf = new Shelf();
-    const one = addressOf('acme', 'one');
-    const others = [
-      { ...one, shardId: 's9' },
-      { ...one, statement: 'other' },
-    ];
+    const [one, other] = [addressOf('acme', 'one'), { ...addressOf('acme', 'one'), statement: 'other' }];
+    const found = () => [one, other].map((address) => shelf.store.get(address)?.name);
     shelf.put('acme', 'one');
-    for (const address of others) expect(shelf.store.get(address)).toBeUndefined();
-    for (const address of others) shelf.store.set({ ...address, name: address.shardId, bytes: 10 });
-    expect([one, ...others].map((address) => shelf.store.get(address)?.name)).toEqual(['one', 's9', 's0']);
+    expect(found()).toEqual(['one', undefined]);
+    shelf.store.set({ ...other, name: 'the other', bytes: 10 });
+    expect(found()).toEqual(['one', 'the other']);
     shelf.store.delete(one);
-    expect([one, ...others].map((address) => shelf.store.get(address)?.name)).toEqual([
-      undefined,
-      's9',
-      's0',
-    ]);
+    expect(found()).toEqual([undefined, 'the other']);
   });
 
   it('counts its bytes and entries, of all and of each tenant, whatever goes and comes', () => {

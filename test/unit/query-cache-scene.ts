@@ -69,6 +69,10 @@ export class Scene {
     });
   }
 
+  lookUp(read: CacheRead): string | undefined {
+    return this.cache.lookUp(read)?.answer;
+  }
+
   begin(read: CacheRead, tables: readonly TableRows[] = rows('1')): Begun {
     const least: (ShardPosition | undefined)[] = [];
     let resolve: (filled: Filled<string>) => void = () => undefined;

@@ -26,7 +26,7 @@ describe('an answer that was asked for', () => {
     const fill = scene.begin(ONE);
     scene.write(rows('1'), 10);
     expect(await fill.end('old')).toBe('old');
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
     expect(scene.cache.report('acme')).toMatchObject({ refused: 1, entries: 0 });
   });
 
@@ -36,7 +36,7 @@ describe('an answer that was asked for', () => {
     const fence = scene.cache.beginWrite(ACME, rows('1'));
     await fill.end('either');
     fence.undone();
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
     expect(scene.cache.report('acme')).toMatchObject({ refused: 1, entries: 0 });
   });
 
@@ -46,7 +46,7 @@ describe('an answer that was asked for', () => {
     const fill = scene.begin(ONE);
     fence.committed(at(10));
     await fill.end('either');
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
   });
 
   it('while a commit was pending that came to nothing, is kept', async () => {
@@ -55,7 +55,7 @@ describe('an answer that was asked for', () => {
     const fill = scene.begin(ONE);
     fence.undone();
     await fill.end('same');
-    expect(scene.cache.lookUp(ONE)).toBe('same');
+    expect(scene.lookUp(ONE)).toBe('same');
   });
 
   it('between two writes is not kept once the second is there', async () => {
@@ -64,7 +64,7 @@ describe('an answer that was asked for', () => {
     const fill = scene.begin(ONE);
     scene.write(rows('1'), 20);
     await fill.end('first');
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
   });
 
   it('later than another one stands, although the other comes last', async () => {
@@ -74,8 +74,8 @@ describe('an answer that was asked for', () => {
     const second = scene.begin(withToken);
     await second.end('new');
     await first.end('old');
-    expect(scene.cache.lookUp(ONE)).toBe('new');
-    expect(scene.cache.lookUp(withToken)).toBe('new');
+    expect(scene.lookUp(ONE)).toBe('new');
+    expect(scene.lookUp(withToken)).toBe('new');
   });
 
   it('while others write other rows is kept, and joined', async () => {
@@ -86,7 +86,7 @@ describe('an answer that was asked for', () => {
     expect(second.isAsked).toBe(false);
     await first.end('same');
     expect(await second.answer).toBe('same');
-    expect(scene.cache.lookUp(ONE)).toBe('same');
+    expect(scene.lookUp(ONE)).toBe('same');
   });
 });
 
@@ -95,14 +95,14 @@ describe('an answer that is kept', () => {
     const scene = new Scene();
     await scene.fill(ONE, 'kept');
     const fence = scene.cache.beginWrite(ACME, rows('1'));
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
     fence.undone();
-    expect(scene.cache.lookUp(ONE)).toBe('kept');
+    expect(scene.lookUp(ONE)).toBe('kept');
     fence.undone();
-    expect(scene.cache.lookUp(ONE)).toBe('kept');
+    expect(scene.lookUp(ONE)).toBe('kept');
     // What is said twice counts once.
     scene.cache.beginWrite(ACME, rows('1'));
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
   });
 
   it('waits for all commits that are pending', async () => {
@@ -110,18 +110,18 @@ describe('an answer that is kept', () => {
     await scene.fill(ONE, 'kept');
     const fences = [scene.cache.beginWrite(ACME, rows('1')), scene.cache.beginWrite(ACME, rows('1'))];
     fences[0]!.undone();
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
     fences[1]!.undone();
-    expect(scene.cache.lookUp(ONE)).toBe('kept');
+    expect(scene.lookUp(ONE)).toBe('kept');
   });
 
   it('is served no more after a write', async () => {
     const scene = new Scene();
     await scene.fill(ONE, 'kept');
     scene.write(rows('1'), 10);
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
     await scene.fill(ONE, 'new');
-    expect(scene.cache.lookUp(ONE)).toBe('new');
+    expect(scene.lookUp(ONE)).toBe('new');
   });
 
   it('stays out of use, and its refills too, while the outcome of a commit is unknown', async () => {
@@ -130,15 +130,15 @@ describe('an answer that is kept', () => {
     const fence = scene.cache.beginWrite(ACME, rows('1'));
     for (let turn = 0; turn < 3; turn += 1) {
       scene.nowMs += 1_000;
-      expect(scene.cache.lookUp(ONE)).toBeUndefined();
+      expect(scene.lookUp(ONE)).toBeUndefined();
       const fill = scene.begin(ONE);
       expect(fill.isAsked).toBe(true);
       await fill.end('unsure');
     }
     fence.committed(at(10));
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
     await scene.fill(ONE, 'new');
-    expect(scene.cache.lookUp(ONE)).toBe('new');
+    expect(scene.lookUp(ONE)).toBe('new');
   });
 
   it('is not served while its shard is not heard, others are', async () => {
@@ -147,10 +147,10 @@ describe('an answer that is kept', () => {
     await scene.fill(ONE, 'kept');
     await scene.fill(elsewhere, 'kept there');
     scene.unheard.add('s0');
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
-    expect(scene.cache.lookUp(elsewhere)).toBe('kept there');
+    expect(scene.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(elsewhere)).toBe('kept there');
     scene.unheard.clear();
-    expect(scene.cache.lookUp(ONE)).toBe('kept');
+    expect(scene.lookUp(ONE)).toBe('kept');
   });
 
   it('is served for the TTL of the cache, from when it was asked for', async () => {
@@ -159,9 +159,9 @@ describe('an answer that is kept', () => {
     scene.nowMs += 1_000;
     await fill.end('kept');
     scene.nowMs += TTL_MS - 1_001;
-    expect(scene.cache.lookUp(ONE)).toBe('kept');
+    expect(scene.lookUp(ONE)).toBe('kept');
     scene.nowMs += 1;
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
   });
 
   it('is served to who wants it younger only while it is, and to others after that', async () => {
@@ -169,19 +169,19 @@ describe('an answer that is kept', () => {
     await scene.fill(ONE, 'kept');
     const young = reading('one', { ttlMs: 100 });
     scene.nowMs += 99;
-    expect(scene.cache.lookUp(young)).toBe('kept');
+    expect(scene.lookUp(young)).toBe('kept');
     scene.nowMs += 1;
-    expect(scene.cache.lookUp(young)).toBeUndefined();
-    expect(scene.cache.lookUp(ONE)).toBe('kept');
+    expect(scene.lookUp(young)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBe('kept');
   });
 
   it('is as old for others as it may be, though who asked for it wanted it young', async () => {
     const scene = new Scene();
     await scene.fill(reading('one', { ttlMs: 100 }), 'kept');
     scene.nowMs += TTL_MS - 1;
-    expect(scene.cache.lookUp(ONE)).toBe('kept');
+    expect(scene.lookUp(ONE)).toBe('kept');
     scene.nowMs += 1;
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
   });
 
   it('gets no older for a read with a longer TTL', async () => {
@@ -189,20 +189,20 @@ describe('an answer that is kept', () => {
     const patient = reading('one', { ttlMs: 10 * TTL_MS });
     await scene.fill(patient, 'kept');
     scene.nowMs += TTL_MS;
-    expect(scene.cache.lookUp(patient)).toBeUndefined();
+    expect(scene.lookUp(patient)).toBeUndefined();
   });
 
   it('is not served to a token beyond what it was asked to show; its refill is', async () => {
     const scene = new Scene();
     await scene.fill(ONE, 'kept');
     const withToken = reading('one', { required: at(10) });
-    expect(scene.cache.lookUp(withToken)).toBeUndefined();
+    expect(scene.lookUp(withToken)).toBeUndefined();
     const refill = scene.begin(withToken);
     expect(refill.least).toEqual(at(10));
     await refill.end('new');
-    expect(scene.cache.lookUp(withToken)).toBe('new');
-    expect(scene.cache.lookUp(reading('one', { required: at(11) }))).toBeUndefined();
-    expect(scene.cache.lookUp(ONE)).toBe('new');
+    expect(scene.lookUp(withToken)).toBe('new');
+    expect(scene.lookUp(reading('one', { required: at(11) }))).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBe('new');
   });
 
   it('is served to a token that every node shows once it was asked for with it', async () => {
@@ -212,7 +212,7 @@ describe('an answer that is kept', () => {
     const fill = scene.begin(withToken);
     expect(fill.least).toBeUndefined();
     await fill.end('kept');
-    expect(scene.cache.lookUp(withToken)).toBe('kept');
+    expect(scene.lookUp(withToken)).toBe('kept');
   });
 });
 
@@ -307,7 +307,7 @@ describe('who asks for what is being asked for', () => {
     await after.end('new');
     await before.end('old');
     expect(await Promise.all([before.answer, after.answer, later.answer])).toEqual(['old', 'new', 'new']);
-    expect(scene.cache.lookUp(ONE)).toBe('new');
+    expect(scene.lookUp(ONE)).toBe('new');
   });
 
   it('joins while a commit is pending, but not what was asked for during one that was kept', () => {
@@ -332,11 +332,11 @@ describe('who asks for what is being asked for', () => {
     await new Promise(setImmediate);
     process.off('unhandledRejection', note);
     expect(unhandled).toEqual([]);
-    expect(scene.cache.lookUp(ONE)).toBeUndefined();
+    expect(scene.lookUp(ONE)).toBeUndefined();
     const next = scene.begin(ONE);
     expect(next.isAsked).toBe(true);
     await next.end('new');
-    expect(scene.cache.lookUp(ONE)).toBe('new');
+    expect(scene.lookUp(ONE)).toBe('new');
   });
 
   it('asks anew after a failure that was thrown at once', async () => {
@@ -346,7 +346,7 @@ describe('who asks for what is being asked for', () => {
     });
     await expect(thrown).rejects.toThrow('Not even asked.');
     await scene.fill(ONE, 'new');
-    expect(scene.cache.lookUp(ONE)).toBe('new');
+    expect(scene.lookUp(ONE)).toBe('new');
   });
 
   it('joins with a token only who was asked to show it', () => {
@@ -390,7 +390,7 @@ describe('who asks for what is being asked for', () => {
     expect(after.isAsked).toBe(true);
     await after.end('new');
     await before.end('old');
-    expect(scene.cache.lookUp(ONE)).toBe('new');
+    expect(scene.lookUp(ONE)).toBe('new');
   });
 });
 
@@ -404,20 +404,20 @@ describe('a tenant', () => {
     await first.end('of acme');
     await second.end('of beta');
     expect(await Promise.all([first.answer, second.answer])).toEqual(['of acme', 'of beta']);
-    expect([scene.cache.lookUp(ONE), scene.cache.lookUp(others)]).toEqual(['of acme', 'of beta']);
+    expect([scene.lookUp(ONE), scene.lookUp(others)]).toEqual(['of acme', 'of beta']);
   });
 
   it('never gets what is another one’s, although the store mixed them up', async () => {
     const scene = new Scene();
     await scene.fill(ONE, 'of acme');
     const got = jest.spyOn(EntryStore.prototype, 'get');
-    expect(scene.cache.lookUp(ONE)).toBe('of acme');
+    expect(scene.lookUp(ONE)).toBe('of acme');
     const entry = got.mock.results[0]?.value as Sized;
     got.mockRestore();
     const mixedUp = jest.spyOn(EntryStore.prototype, 'get').mockReturnValue(entry);
-    expect(scene.cache.lookUp(reading('one', BETA))).toBeUndefined();
+    expect(scene.lookUp(reading('one', BETA))).toBeUndefined();
     mixedUp.mockRestore();
-    expect(scene.cache.lookUp(ONE)).toBe('of acme');
+    expect(scene.lookUp(ONE)).toBe('of acme');
   });
 
   it('never gets what is of another shard', async () => {
@@ -426,7 +426,7 @@ describe('a tenant', () => {
     const fill = scene.begin(ONE);
     expect(scene.begin(elsewhere).isAsked).toBe(true);
     await fill.end('of s0');
-    expect(scene.cache.lookUp(elsewhere)).toBeUndefined();
+    expect(scene.lookUp(elsewhere)).toBeUndefined();
   });
 
   it('is cleared alone, or with all', async () => {
@@ -436,10 +436,10 @@ describe('a tenant', () => {
     await scene.fill(others, 'of beta');
     expect(scene.cache.clear('acme')).toBe(1);
     expect(scene.cache.clear('acme')).toBe(0);
-    expect([scene.cache.lookUp(ONE), scene.cache.lookUp(others)]).toEqual([undefined, 'of beta']);
+    expect([scene.lookUp(ONE), scene.lookUp(others)]).toEqual([undefined, 'of beta']);
     await scene.fill(ONE, 'of acme');
     expect(scene.cache.clear()).toBe(2);
-    expect([scene.cache.lookUp(ONE), scene.cache.lookUp(others)]).toEqual([undefined, undefined]);
+    expect([scene.lookUp(ONE), scene.lookUp(others)]).toEqual([undefined, undefined]);
   });
 
   it.each([['acme'], [undefined]])(
@@ -449,9 +449,9 @@ describe('a tenant', () => {
       const fill = scene.begin(ONE);
       scene.cache.clear(tenant);
       expect(await fill.end('old')).toBe('old');
-      expect(scene.cache.lookUp(ONE)).toBeUndefined();
+      expect(scene.lookUp(ONE)).toBeUndefined();
       await scene.fill(ONE, 'new');
-      expect(scene.cache.lookUp(ONE)).toBe('new');
+      expect(scene.lookUp(ONE)).toBe('new');
     },
   );
 });
@@ -485,7 +485,7 @@ describe('what a write sets aside', () => {
       for (const { name, tables } of READS) await scene.fill(readOf(place, name), name, tables);
     }
     const served = (place: (typeof places)[number]): string[] =>
-      names.filter((name) => scene.cache.lookUp(readOf(place, name)) === name);
+      names.filter((name) => scene.lookUp(readOf(place, name)) === name);
     scene.write(written, 10);
     expect(places.map(served)).toEqual([left, names, names]);
   });
@@ -493,7 +493,7 @@ describe('what a write sets aside', () => {
   it('unheard: all of one shard, and what is filled meanwhile', async () => {
     const scene = new Scene();
     const reads = [reading('a'), reading('b', BETA), reading('c', { shardId: 's1' })];
-    const served = () => reads.map((read) => scene.cache.lookUp(read) !== undefined);
+    const served = () => reads.map((read) => scene.lookUp(read) !== undefined);
     for (const read of reads) await scene.fill(read, 'kept');
     const fence = scene.cache.beginUnheard('s0');
     expect(served()).toEqual([false, false, true]);
@@ -511,7 +511,7 @@ describe('what a write sets aside', () => {
       await scene.fill(none, 'none', rows('1'));
       await scene.fill(other, 'none either', rows('2'));
       scene.write(written, 10);
-      expect(scene.cache.lookUp(none)).toBeUndefined();
+      expect(scene.lookUp(none)).toBeUndefined();
     }
   });
 
@@ -520,9 +520,9 @@ describe('what a write sets aside', () => {
     const tables = [...rows('1'), { table: CARDS, ids: ['7'] }];
     for (const written of [rows('1'), [{ table: CARDS, ids: ['7'] }], anyRows(CARDS)]) {
       await scene.fill(ONE, 'joined', tables);
-      expect(scene.cache.lookUp(ONE)).toBe('joined');
+      expect(scene.lookUp(ONE)).toBe('joined');
       scene.write(written, 10);
-      expect(scene.cache.lookUp(ONE)).toBeUndefined();
+      expect(scene.lookUp(ONE)).toBeUndefined();
     }
   });
 
@@ -531,7 +531,7 @@ describe('what a write sets aside', () => {
     await scene.fill(ONE, 'kept', [{ table: 'a', ids: ['b c'] }]);
     scene.write([{ table: 'a b', ids: ['c'] }], 10);
     scene.write([{ table: 'a b c', ids: undefined }], 20);
-    expect(scene.cache.lookUp(ONE)).toBe('kept');
+    expect(scene.lookUp(ONE)).toBe('kept');
   });
 });
 

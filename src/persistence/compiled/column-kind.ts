@@ -31,6 +31,11 @@ const LISTABLE: ReadonlySet<unknown> = new Set([
 const KEYS_WITHOUT_SEPARATOR: ReadonlySet<unknown> = new Set([...INTEGER_TYPES, 'uuid', Number]);
 const TEXT_KEYS: ReadonlySet<unknown> = new Set([...TEXT_TYPES, String]);
 
+/** Whether a column's values are instants, as `Date`. */
+export function isInstant({ transformer, type }: ColumnMetadata): boolean {
+  return transformer === undefined && TIMESTAMPS.has(type);
+}
+
 /** Whether a list of values can be one parameter. */
 export function canListValues({ type, isArray }: ColumnMetadata): boolean {
   return !isArray && LISTABLE.has(type);
@@ -60,7 +65,7 @@ export function hydrationOf(column: ColumnMetadata): ((value: unknown) => unknow
   if (AS_PARSED.has(type)) {
     return transformer && ((value) => ApplyValueTransformers.transformFrom(transformer, value) as unknown);
   }
-  if (transformer === undefined && TIMESTAMPS.has(type)) {
+  if (isInstant(column)) {
     return (value) => DateUtils.normalizeHydratedDate(value as Date | string | undefined);
   }
   const { driver } = column.entityMetadata.dataSource;

@@ -7,7 +7,8 @@ import { FixableColumns } from './fixed-columns.js';
 import { rowLimit } from './row-limit.js';
 import { keysetCondition, orderClause, pageOrderClause, type PageOrdering } from './order-clause.js';
 import { findColumn, propertyTreeOf, type PropertyTree } from './property-tree.js';
-import { compileRowReader, selectedColumns, type RowReader, type TextParser } from './row-reader.js';
+import type { TextParser } from './field-reader.js';
+import { compileRowReader, selectedColumns, type RowReader } from './row-reader.js';
 import { whereCondition } from './where-clause.js';
 
 /** A SELECT whose text is the same for the same shape of options, so that it can be a prepared statement. */

@@ -1,23 +1,19 @@
 import type { EntityMetadata } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import type { EmbeddedMetadata } from 'typeorm/metadata/EmbeddedMetadata.js';
-import { hydrationOf } from './column-kind.js';
-
-/** What the driver makes of a field's text, in PostgreSQL's text format; none where it stays text. */
-export type TextParser = ((text: string) => unknown) | undefined;
+import { fieldReaderOf, type FieldReader, type RowFields, type TextParser } from './field-reader.js';
 
 /**
- * Turns the text fields of one row, in the order of the statement's columns, into an entity.
+ * Turns the fields of one row into an entity. A row may be read again and again, and is the reader's to write to:
+ * see {@link FieldReader}.
  *
  * @param known values of the columns that are known to the reader, in its order
  */
-export type RowReader<T> = (fields: readonly (string | null)[], known: readonly string[]) => T;
-
-type Hydration = (value: unknown) => unknown;
+export type RowReader<T> = (fields: RowFields, known: readonly string[]) => T;
 
 /** Where the value of a column comes from: a field of the row, or what is known of every row. */
 type Source =
-  | { readonly kind: 'field'; readonly index: number; readonly parse: TextParser }
+  | { readonly kind: 'field'; readonly index: number; readonly read: FieldReader | undefined }
   | { readonly kind: 'known'; readonly index: number };
 
 /** The columns that a read of the entity selects, in that order. */
@@ -57,15 +53,8 @@ export function closureReader(
   known: readonly ColumnMetadata[] = [],
 ): RowReader<unknown> {
   const steps = sourcesOf(metadata, parsers, known).map(({ column, source }) => {
-    const hydrate = hydrationOf(column) ?? ((value: unknown): unknown => value);
     return (entity: object, ...[fields, values]: Parameters<RowReader<unknown>>): void => {
-      if (source.kind === 'known') {
-        column.setEntityValue(entity, values[source.index]);
-        return;
-      }
-      const text = fields[source.index] ?? null;
-      const parsed = text === null || source.parse === undefined ? text : source.parse(text);
-      column.setEntityValue(entity, hydrate(parsed));
+      column.setEntityValue(entity, valueFrom(source, fields, values));
     };
   });
   return (fields, values) => {
@@ -73,6 +62,11 @@ export function closureReader(
     for (const step of steps) step(entity, fields, values);
     return entity;
   };
+}
+
+function valueFrom(source: Source, fields: RowFields, known: readonly string[]): unknown {
+  if (source.kind === 'known') return known[source.index];
+  return source.read === undefined ? fields[source.index] : source.read(fields, source.index);
 }
 
 /** The columns to set, in the order in which TypeORM sets them. */
@@ -89,7 +83,7 @@ function sourcesOf(
   return columns.map((column) => {
     if (known.includes(column)) return { column, source: { kind: 'known', index: known.indexOf(column) } };
     const index = selected.indexOf(column);
-    return { column, source: { kind: 'field', index, parse: parsers[index] } };
+    return { column, source: { kind: 'field', index, read: fieldReaderOf(column, parsers[index]) } };
   });
 }
 
@@ -103,24 +97,20 @@ function generateReader(
   known: readonly ColumnMetadata[],
 ): RowReader<unknown> | undefined {
   const sources = sourcesOf(metadata, parsers, known);
-  const hydrations: (Hydration | undefined)[] = sources.map(({ column }) => hydrationOf(column));
+  const readers = sources.map(({ source }) => (source.kind === 'field' ? source.read : undefined));
   const embeddeds = metadata.allEmbeddeds;
   const code = [
     '"use strict";',
-    ...parsers.map((_, index) => `const p${index} = parsers[${index}];`),
-    ...hydrations.map((_, index) => `const h${index} = hydrations[${index}];`),
+    ...readers.map((_, place) => `const r${place} = readers[${place}];`),
     ...embeddeds.map((_, index) => `const c${index} = creators[${index}];`),
     'return (fields, known) => {',
     `const entity = ${creationCode(metadata)};`,
-    'let value;',
     ...sources.map(({ column, source }, place) => {
       const target = targetCode(column, embeddeds);
       if (source.kind === 'known') return `${target} = known[${source.index}];`;
-      const text = `value = fields[${source.index}];`;
-      const parsed =
-        source.parse === undefined ? text : `${text} if (value !== null) value = p${source.index}(value);`;
-      const hydrated = hydrations[place] === undefined ? '' : ` value = h${place}(value);`;
-      return `${parsed}${hydrated} ${target} = value;`;
+      const field =
+        source.read === undefined ? `fields[${source.index}]` : `r${place}(fields, ${source.index})`;
+      return `${target} = ${field};`;
     }),
     'return entity; };',
   ].join('\n');
@@ -128,11 +118,10 @@ function generateReader(
   const { target } = metadata;
   const prototype = typeof target === 'function' ? (target.prototype as object) : null;
   try {
-    const make = Reflect.construct(Function, [
-      ...['parsers', 'hydrations', 'creators', 'Entity', 'prototype'],
-      code,
-    ]) as (...args: unknown[]) => RowReader<unknown>;
-    return make(parsers, hydrations, creators, target, prototype);
+    const make = Reflect.construct(Function, [...['readers', 'creators', 'Entity', 'prototype'], code]) as (
+      ...args: unknown[]
+    ) => RowReader<unknown>;
+    return make(readers, creators, target, prototype);
   } catch (error) {
     if (error instanceof EvalError) return undefined;
     throw error;
