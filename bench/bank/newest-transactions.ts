@@ -6,7 +6,7 @@ import { TRANSACTIONS_PER_BUSY_ACCOUNT } from './bench-bank.js';
 const CENT = new Decimal('0.01');
 
 /** What is looked at of a transaction, in whichever types the subject gives it. */
-interface TransactionFacts {
+export interface TransactionFacts {
   readonly accountId: string;
   readonly accountVersion: string | bigint;
   readonly amount: Decimal | string;

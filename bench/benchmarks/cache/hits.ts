@@ -11,19 +11,21 @@ const LRU = 'lru-cache';
 const TYPEORM = 'typeorm, cache: true';
 const BENTOCACHE = 'bentocache';
 
-/** One read that is kept already, by each subject: throws a WrongAnswerError when the answer is wrong. */
-export interface HitWork<Item> {
+/** One read that is kept already, by each subject. */
+export interface HitWork<Item, Answer> {
   readonly name: string;
   /** What is asked for at random. */
   readonly items: readonly Item[];
   /** Calls of those who answer from this process in one turn, so that the clock is not what is measured. */
   readonly callsPerTurn: number;
   /** In a scope of the tenant's service. */
-  readonly ours: (item: Item) => Promise<void>;
-  readonly lru: (item: Item) => void;
-  readonly typeorm: (item: Item) => Promise<void>;
+  readonly ours: (item: Item) => Promise<Answer>;
+  readonly lru: (item: Item) => Answer;
+  readonly typeorm: (item: Item) => Promise<Answer>;
   /** Undefined when BentoCache is not installed. */
-  readonly bentocache: ((item: Item) => Promise<void>) | undefined;
+  readonly bentocache: ((item: Item) => Promise<Answer>) | undefined;
+  /** Of each answer; throws a WrongAnswerError when it is wrong. */
+  readonly check: (item: Item, answer: Answer) => void;
   /** What is asked of our own in one scope. */
   readonly goals: readonly HitGoal[];
 }
@@ -40,7 +42,10 @@ export interface HitRounds {
 }
 
 /** A case in which everybody has what is asked for. The peers are made to have it here, we before each round. */
-export async function hitCase<Item>(work: HitWork<Item>, rounds: HitRounds): Promise<BenchCase> {
+export async function hitCase<Item, Answer>(
+  work: HitWork<Item, Answer>,
+  rounds: HitRounds,
+): Promise<BenchCase> {
   await readAhead(work.items, work.typeorm);
   if (work.bentocache !== undefined) await readAhead(work.items, work.bentocache);
   const goalOf = (against: string): number | undefined =>
@@ -59,9 +64,12 @@ export async function hitCase<Item>(work: HitWork<Item>, rounds: HitRounds): Pro
   };
 }
 
-function subjectsOf<Item>(work: HitWork<Item>, rounds: HitRounds): (Subject | MissingSubject)[] {
-  const { items, callsPerTurn, ours, lru, typeorm, bentocache } = work;
-  const prepare = (): Promise<void> => GatewayContext.run(SCOPE, () => readAhead(items, ours));
+function subjectsOf<Item, Answer>(
+  work: HitWork<Item, Answer>,
+  rounds: HitRounds,
+): (Subject | MissingSubject)[] {
+  const { callsPerTurn, ours, lru, typeorm, bentocache } = work;
+  const prepare = (): Promise<void> => GatewayContext.run(SCOPE, () => readAhead(work.items, ours));
   const around = async (loop: () => Promise<void>): Promise<void> => {
     await GatewayContext.run(SCOPE, async () => {
       await loop();
@@ -69,19 +77,19 @@ function subjectsOf<Item>(work: HitWork<Item>, rounds: HitRounds): (Subject | Mi
     });
   };
   return [
-    { name: OURS, isOurs: true, callsPerTurn, prepare, around, turnOf: turns(items, callsPerTurn, ours) },
+    { name: OURS, isOurs: true, callsPerTurn, prepare, around, turnOf: turns(work, callsPerTurn, ours) },
     {
       name: OURS_SCOPE_PER_CALL,
       isOurs: true,
       callsPerTurn,
       prepare,
-      turnOf: turns(items, callsPerTurn, (item) => GatewayContext.run(SCOPE, () => ours(item))),
+      turnOf: turns(work, callsPerTurn, (item) => GatewayContext.run(SCOPE, () => ours(item))),
     },
-    { name: LRU, isOurs: false, callsPerTurn, turnOf: turnsWithoutWaiting(items, callsPerTurn, lru) },
-    { name: TYPEORM, isOurs: false, turnOf: turns(items, 1, typeorm) },
+    { name: LRU, isOurs: false, callsPerTurn, turnOf: turnsWithoutWaiting(work, callsPerTurn, lru) },
+    { name: TYPEORM, isOurs: false, turnOf: turns(work, 1, typeorm) },
     bentocache === undefined
       ? { name: BENTOCACHE, missing: BENTOCACHE_MISSING }
-      : { name: BENTOCACHE, isOurs: false, callsPerTurn, turnOf: turns(items, callsPerTurn, bentocache) },
+      : { name: BENTOCACHE, isOurs: false, callsPerTurn, turnOf: turns(work, callsPerTurn, bentocache) },
   ];
 }
 
@@ -89,22 +97,36 @@ function subjectsOf<Item>(work: HitWork<Item>, rounds: HitRounds): (Subject | Mi
  * Calls one after the other, at random. After each turn everybody else of this process has one, as between
  * requests: callers who are never kept waiting would else let no message of a database in.
  */
-function turns<Item>(items: readonly Item[], calls: number, read: (item: Item) => Promise<void>) {
+function turns<Item, Answer>(
+  { items, check }: HitWork<Item, Answer>,
+  calls: number,
+  read: (item: Item) => Promise<Answer>,
+) {
   return (caller: number) => {
     const next = randomIndices(caller, items.length);
     return async (): Promise<void> => {
-      for (let call = 0; call < calls; call += 1) await read(itemAt(items, next()));
+      for (let call = 0; call < calls; call += 1) {
+        const item = itemAt(items, next());
+        check(item, await read(item));
+      }
       await nextTurn();
     };
   };
 }
 
 /** The same of what answers at once. */
-function turnsWithoutWaiting<Item>(items: readonly Item[], calls: number, read: (item: Item) => void) {
+function turnsWithoutWaiting<Item, Answer>(
+  { items, check }: HitWork<Item, Answer>,
+  calls: number,
+  read: (item: Item) => Answer,
+) {
   return (caller: number) => {
     const next = randomIndices(caller, items.length);
     return async (): Promise<void> => {
-      for (let call = 0; call < calls; call += 1) read(itemAt(items, next()));
+      for (let call = 0; call < calls; call += 1) {
+        const item = itemAt(items, next());
+        check(item, read(item));
+      }
       await nextTurn();
     };
   };

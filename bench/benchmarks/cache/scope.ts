@@ -35,7 +35,7 @@ export async function untilHit(read: () => Promise<unknown>): Promise<void> {
 /** Reads everything once. */
 export async function readAhead<Item>(
   items: readonly Item[],
-  read: (item: Item) => Promise<void>,
+  read: (item: Item) => Promise<unknown>,
 ): Promise<void> {
   const left = items.values();
   const reader = async (): Promise<void> => {
