@@ -13,6 +13,8 @@ export interface EntryAddress {
 export interface Sized extends EntryAddress {
   /** Bytes of heap that it takes, about: a whole number above 0. */
   readonly bytes: number;
+  /** The store's: how many entries had been kept when it was last moved to the end of those in use. */
+  movedAt: number;
 }
 
 /** One tenant's entries: by address, and in the order in which they were used. */
@@ -36,6 +38,9 @@ const ENTRY_SHARE_MAX = 0.01;
 /** Tenants that are looked at to find one that takes much, when room is needed. */
 const TENANTS_LOOKED_AT = 8;
 
+/** How often an entry in use is moved to the end of the line while all others are replaced once, at most. */
+const MOVES_PER_TURNOVER = 64;
+
 /** What a tenant's part of a store takes when it is empty; bytes, as measured. */
 const TENANT_BYTES = 2_200;
 
@@ -48,6 +53,8 @@ export class EntryStore<Entry extends Sized> {
   readonly #onGone: (entry: Entry, isPushedOut: boolean) => void;
   readonly #tenants = new Map<string, TenantEntries<Entry>>();
   #bytes = 0;
+  /** How many entries were ever kept. */
+  #sets = 0;
 
   /** @param onGone hears of every entry that is kept no more, for whatever reason */
   constructor(limits: StoreLimits, onGone: (entry: Entry, isPushedOut: boolean) => void) {
@@ -62,11 +69,18 @@ export class EntryStore<Entry extends Sized> {
     return { entries: count, bytes: this.#bytes };
   }
 
-  /** The entry of an address, which is then the one that was used last. */
+  /**
+   * The entry of an address, which is then among those that were used last. It is not moved to their end again
+   * before a part of them has come behind it: as long as nothing comes, nothing is pushed out.
+   */
   get({ tenantId, statement, key }: EntryAddress): Entry | undefined {
     const entries = this.#tenants.get(tenantId);
     const entry = entries?.statements.get(statement)?.get(key);
-    if (entry !== undefined) entries?.used.get(entry);
+    if (entry === undefined || entries === undefined) return undefined;
+    if ((this.#sets - entry.movedAt) * MOVES_PER_TURNOVER > entries.used.size) {
+      entry.movedAt = this.#sets;
+      entries.used.get(entry);
+    }
     return entry;
   }
 
@@ -78,6 +92,8 @@ export class EntryStore<Entry extends Sized> {
     // Said so that what is no number is not kept either.
     const share = Math.max(1, Math.floor(this.#limits.maxBytes * this.#limits.shareOf(tenantId)));
     if (!(bytes <= Math.min(this.#limits.maxBytes * ENTRY_SHARE_MAX, share))) return false;
+    this.#sets += 1;
+    entry.movedAt = this.#sets;
     placeIn(entries.statements, entry).set(entry.key, entry);
     entries.used.set(entry, true);
     this.#bytes += bytes;

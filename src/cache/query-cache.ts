@@ -246,6 +246,7 @@ export class QueryCache<Answer> {
       statement,
       key,
       bytes: heapBytes(key, tags, bytes),
+      movedAt: 0,
       tags,
       since,
       askedAt,

@@ -97,7 +97,7 @@ export class ShardedRepository<T extends ShardedEntity> {
    * @throws ValidationError when it is not an id of a gateway
    */
   findById(id: string, options: Omit<RepositoryFindOne<T>, 'where'> = {}): Promise<T | null> {
-    return attempt(() => {
+    try {
       const isPlain = saysOnlyWhere(options);
       const kept = isPlain ? this.#routing.keptById(this.#entity, id, options) : undefined;
       if (kept !== undefined) return Promise.resolve(kept);
@@ -106,7 +106,9 @@ export class ShardedRepository<T extends ShardedEntity> {
       if (isPlain) return channel.findById(this.#entity, id.toLowerCase(), options);
       const where = { id: id.toLowerCase() } as FindOptionsWhere<T>;
       return channel.findOne(this.#entity, scoped({ ...options, where }, owner), options);
-    });
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /** @see Repository.find */
@@ -295,10 +297,12 @@ function attempt<R>(start: () => Promise<R>): Promise<R> {
   try {
     return start();
   } catch (error) {
-    return Promise.reject(
-      error instanceof Error ? error : new TypeError('The call failed.', { cause: error }),
-    );
+    return rejected(error);
   }
+}
+
+function rejected(error: unknown): Promise<never> {
+  return Promise.reject(error instanceof Error ? error : new TypeError('The call failed.', { cause: error }));
 }
 
 /** TypeORM writes it into the statement: an object could be a number when it looks and text when it writes. */

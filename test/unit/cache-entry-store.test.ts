@@ -18,7 +18,7 @@ class Shelf {
   }
 
   put(tenantId: string, name: string, bytes = 1_000): boolean {
-    return this.store.set({ ...addressOf(tenantId, name), name, bytes });
+    return this.store.set({ ...addressOf(tenantId, name), name, bytes, movedAt: 0 });
   }
 
   get(tenantId: string, name: string): Item | undefined {
@@ -59,7 +59,7 @@ describe('the store of entries', () => {
     const found = () => [one, other].map((address) => shelf.store.get(address)?.name);
     shelf.put('acme', 'one');
     expect(found()).toEqual(['one', undefined]);
-    shelf.store.set({ ...other, name: 'the other', bytes: 10 });
+    shelf.store.set({ ...other, name: 'the other', bytes: 10, movedAt: 0 });
     expect(found()).toEqual(['one', 'the other']);
     shelf.store.delete(one);
     expect(found()).toEqual([undefined, 'the other']);

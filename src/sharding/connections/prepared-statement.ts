@@ -2,7 +2,9 @@ import pg from 'pg';
 import { parseInstant } from './instant-text.js';
 
 /** Turns the text of one field into its value, as the driver does for the column's type; none: text it is. */
-export type TextParser = ((text: string) => unknown) | undefined;
+export type TextParser = Parser | undefined;
+
+type Parser = (text: string) => unknown;
 
 /** One row as the server sends it: the fields in the order of the select list, as text. */
 export type RawRow = readonly (string | null)[];
@@ -18,6 +20,9 @@ const TEXT_FORMAT = 'text';
 
 /** OID of `timestamptz`. */
 const TIMESTAMPTZ: number = pg.types.builtins.TIMESTAMPTZ;
+
+/** OID of `bigint`. */
+const INT8: number = pg.types.builtins.INT8;
 
 /** OID of no type. */
 const UNKNOWN_TYPE = 0;
@@ -73,5 +78,11 @@ export function parserOf(typeId: number): TextParser {
   if (typeId === TIMESTAMPTZ) return parseInstant;
   const parser = driversParserOf(typeId, TEXT_FORMAT);
   // What the driver knows nothing of stays the text that it is, through a function that says so.
-  return parser === driversParserOf(UNKNOWN_TYPE, TEXT_FORMAT) ? undefined : (parser as TextParser);
+  if (parser === driversParserOf(UNKNOWN_TYPE, TEXT_FORMAT)) return undefined;
+  return typeId === INT8 && leavesDigits(parser as Parser) ? undefined : (parser as Parser);
+}
+
+/** Whether integers stay the text that they are, which the driver makes sure of each time anew. */
+function leavesDigits(parse: Parser): boolean {
+  return ['0', '7', '-12', '9223372036854775807'].every((digits) => parse(digits) === digits);
 }
