@@ -1,7 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Decimal } from 'decimal.js';
-import { MoreThan, Raw } from 'typeorm';
-import { GatewayContext, type DataGateway, type ShardedRepository } from '../../src/index.js';
+import { Entity, MoreThan, Raw, type MigrationInterface, type QueryRunner } from 'typeorm';
+import {
+  GatewayContext,
+  Sharded,
+  ShardedEntity,
+  type DataGateway,
+  type ShardedRepository,
+} from '../../src/index.js';
 import { SILENT_LOG } from '../../src/common/log.js';
 import type { ReadSource } from '../../src/common/request-trace.js';
 import { resolveGatewayOptions } from '../../src/gateway/gateway-options.js';
@@ -24,6 +30,46 @@ let here: GatewayRuntime;
 let there: GatewayRuntime;
 let gateway: DataGateway;
 let users = 0;
+
+const RATE_TTL_MS = 1_000;
+
+/** Rows that may be a second old. */
+@Sharded({ cache: { ttlMs: RATE_TTL_MS } })
+@Entity({ schema: 'billing', name: 'rates' })
+class Rate extends ShardedEntity {}
+
+/** Rows that are read from a database always. */
+@Sharded({ cache: false })
+@Entity({ schema: 'billing', name: 'ledger' })
+class Ledger extends ShardedEntity {}
+
+class CreateRates1763800000200 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    for (const table of ['rates', 'ledger']) {
+      await queryRunner.query(`
+        CREATE TABLE billing.${table} (
+          tenant_id text NOT NULL, id uuid NOT NULL, user_id text NOT NULL, bucket smallint NOT NULL,
+          PRIMARY KEY (tenant_id, id))`);
+    }
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('DROP TABLE billing.rates, billing.ledger');
+  }
+}
+
+/** A user with a row of each. */
+async function ratesAndLedger(): Promise<{ userId: string; ids: Map<object, string> }> {
+  users += 1;
+  const userId = `user-${users}`;
+  const ids = new Map<object, string>();
+  for (const type of [Rate, Ledger]) {
+    const { answer } = await traced(() => gateway.repository(type).forUser(userId).save({}));
+    ids.set(type, answer.id);
+  }
+  await caughtUp();
+  return { userId, ids };
+}
 
 /** Runs a call of the tenant's service, in a chain of its own, and says where its reads were answered. */
 async function traced<T>(
@@ -81,8 +127,8 @@ beforeAll(async () => {
   adminUrl = cluster.config.shards[0]?.primary.adminUrl ?? '';
   const options = resolveGatewayOptions({
     ...cluster.config,
-    entities: [Invoice, InvoiceLine],
-    migrations: [CreateBilling1763800000100],
+    entities: [Invoice, InvoiceLine, Rate, Ledger],
+    migrations: [CreateBilling1763800000100, CreateRates1763800000200],
   });
   here = await GatewayRuntime.start(options, { log: SILENT_LOG });
   there = await GatewayRuntime.start(options, { log: SILENT_LOG });
@@ -161,6 +207,44 @@ describe('a repeated read', () => {
     };
     expect(await sourceOf(past)).toBe('replica');
     await expect(traced(read({ cache: { ttlMs: -1 } }))).rejects.toThrow('cache');
+  });
+
+  it('of an entity that is not to be kept goes past the cache, unless the call says so', async () => {
+    const reading = (type: typeof Rate | typeof Ledger, options = {}) => {
+      const { userId } = rows;
+      return [
+        () => gateway.repository(type).forUser(userId).find(options),
+        () => gateway.repository(type).forUser(userId).count(options),
+        () => gateway.repository(type).findById(rows.ids.get(type) ?? '', options),
+      ];
+    };
+    const rows = await ratesAndLedger();
+    for (const read of reading(Ledger)) {
+      await traced<unknown>(read);
+      expect(await sourceOf(read)).not.toBe('cache');
+    }
+    for (const read of [...reading(Ledger, { cache: true }), ...reading(Rate)]) {
+      await traced<unknown>(read);
+      expect(await sourceOf(read)).toBe('cache');
+    }
+    const { rows: others } = await newUser();
+    const readOther = () => gateway.repository(Invoice).findById(others[0]?.id ?? '');
+    await traced(readOther);
+    for (const read of reading(Rate)) await traced<unknown>(read);
+    jest.spyOn(performance, 'now').mockReturnValue(performance.now() + RATE_TTL_MS);
+    for (const read of reading(Rate)) expect(await sourceOf(read)).not.toBe('cache');
+    expect(await sourceOf(readOther)).toBe('cache');
+  });
+
+  it('is asked of a database once more when the shard map has changed', async () => {
+    const { rows } = await newUser();
+    const read = () => gateway.repository(Invoice).findById(rows[0]?.id ?? '');
+    await traced(read);
+    expect(await sourceOf(read)).toBe('cache');
+    const map = here.shardMapWatcher.current();
+    jest.spyOn(here.shardMapWatcher, 'current').mockReturnValue(map.withOverride('somebody', 's0'));
+    expect(await sourceOf(read)).toBe('replica');
+    expect(await sourceOf(read)).toBe('cache');
   });
 
   it('of a row that is another user’s, or another tenant’s, finds none', async () => {

@@ -59,8 +59,17 @@ class BothWays {
       closureReader(metadata, parsers, knownColumns),
     ];
     for (const read of readers) {
-      const rows = raw.value.rows.map((fields) => read(fields, known));
-      expect(difference(arranged(rows), wanted)).toBeUndefined();
+      const kept = raw.value.rows.map((fields) => [...fields]);
+      const objects = new Set<object>();
+      // A reader leaves in a row what is less work the next time, and gives nothing twice.
+      for (let times = 0; times < 3; times += 1) {
+        const rows = kept.map((fields) => read(fields, known));
+        expect(difference(arranged(rows), wanted)).toBeUndefined();
+        for (const object of objectsIn(rows)) {
+          expect(objects.has(object)).toBe(false);
+          objects.add(object);
+        }
+      }
     }
     counts.rows += wanted.length;
   }
@@ -69,6 +78,14 @@ class BothWays {
     const types = { getTypeParser: () => (value: string) => value };
     return client.query({ text, values: [...params], rowMode: 'array', types });
   }
+}
+
+/** Every object that can be reached and changed, but classes. */
+function objectsIn(value: unknown, found = new Set<object>()): Set<object> {
+  if (typeof value !== 'object' || value === null || found.has(value)) return found;
+  found.add(value);
+  for (const part of Object.values(value)) objectsIn(part, found);
+  return found;
 }
 
 /** What a promise comes to: its value, or the SQLSTATE of its error. */

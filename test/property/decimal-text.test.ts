@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Decimal } from 'decimal.js';
 import fc from 'fast-check';
-import { decimalOf } from '../../src/persistence/decimal-text.js';
+import { copyOfDecimal, decimalOf } from '../../src/persistence/decimal-text.js';
 
 /** As PostgreSQL writes a NUMERIC, and as others might. */
 const numbers = fc
@@ -33,5 +33,22 @@ describe('decimalOf', () => {
 
   it.each(['', '-', '.', 'x', '1.2.3', '1 000', '12a', '--1'])('refuses %p as the library does', (text) => {
     expect(() => decimalOf(text)).toThrow('[DecimalError] Invalid argument');
+  });
+});
+
+describe('a copy of a Decimal', () => {
+  it('is equal, and shares nothing that can be changed', () => {
+    fc.assert(
+      fc.property(numbers, (text) => {
+        const decimal = decimalOf(text);
+        const copy = copyOfDecimal(decimal);
+        expect(partsOf(copy)).toEqual(partsOf(decimal));
+        expect(copy).toBeInstanceOf(Decimal);
+        copy.d[0] = -1;
+        copy.d.push(7);
+        expect(partsOf(decimal)).toEqual(partsOf(new Decimal(text)));
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });

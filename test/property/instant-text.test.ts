@@ -38,6 +38,16 @@ function comparable(value: unknown): unknown {
 }
 
 describe('parseInstant', () => {
+  it('knows every day of the calendar, the 29th of Februaries among them', () => {
+    const wrong: string[] = [];
+    for (let day = Date.UTC(100, 0, 1); day < Date.UTC(2500, 0, 1); day += 86_400_000) {
+      const text = `${new Date(day).toISOString().slice(0, 10)} 00:00:00+00`;
+      const parsed = parseInstant(text);
+      if (!(parsed instanceof Date) || parsed.getTime() !== day) wrong.push(text);
+    }
+    expect(wrong).toEqual([]);
+  });
+
   it('gives what the driver’s own parser gives', () => {
     fc.assert(
       fc.property(fc.oneof(texts, fc.constantFrom('infinity', '-infinity')), (text) => {
