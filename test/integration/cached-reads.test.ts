@@ -31,9 +31,9 @@ let there: GatewayRuntime;
 let gateway: DataGateway;
 let users = 0;
 
-const RATE_TTL_MS = 1_000;
+const RATE_TTL_MS = 700;
 
-/** Rows that may be a second old. */
+/** Rows of which answers may be somewhat old. */
 @Sharded({ cache: { ttlMs: RATE_TTL_MS } })
 @Entity({ schema: 'billing', name: 'rates' })
 class Rate extends ShardedEntity {}
