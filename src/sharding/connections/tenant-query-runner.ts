@@ -1,47 +1,26 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { QueryResult, TransactionNotStartedError } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner.js';
 import type { IsolationLevel } from 'typeorm/driver/types/IsolationLevel.js';
 import { BroadcasterResult } from 'typeorm/subscriber/BroadcasterResult.js';
 import { GatewayError, ScopeConflictError } from '../../common/gateway-error.js';
-import { CACHE_CHANNEL } from './cache-channel.js';
+import { beginSql } from './begin-sql.js';
 import type { ConnectionSource, PooledConnection } from './connection-pool.js';
 import { isConnectionFailure, toQueryFailedError } from './failure.js';
 import type { RawRow } from './prepared-statement.js';
 import type { ChangedRows, TenantSession, TransactionWatch } from './tenant-session.js';
 import { AS_TEXT, type TextResult } from './text-result.js';
-
-/**
- * Read on the connection that committed, after the commit: everything that it committed lies before this
- * position. The name of a WAL file begins with its timeline in eight hexadecimal digits.
- */
-const COMMITTED_POSITION_SQL = `
-  SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS lsn,
-         ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int AS timeline`;
-
-/**
- * A transaction that has exported its snapshot cannot be prepared: a caller's PREPARE TRANSACTION would leave
- * it, and its locks, behind for ever. A replica prepares none.
- */
-const UNPREPARABLE_SQL = `; SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_export_snapshot() END`;
+import { commitWatched, processIdOf } from './watched-commit.js';
 
 /** The same for all statements of one transaction. */
 const BEGUN_SQL = `SELECT EXTRACT(epoch FROM pg_catalog.now())::pg_catalog.text AS "begunAt"`;
-
-/** What is notified in a transaction arrives when it is committed, and not at all when it is not. */
-const NOTIFY_SQL = `SELECT pg_catalog.pg_notify('${CACHE_CHANNEL}', payload) FROM unnest($1::text[]) AS payload`;
 
 /** How a result is to be made, other than the driver does by itself. */
 type ResultForm = Pick<pg.QueryArrayConfig, 'types'> & { readonly rowMode?: 'array' };
 
 interface BegunRow {
   readonly begunAt: string;
-}
-
-interface CommittedRow {
-  readonly lsn: string;
-  readonly timeline: number;
 }
 
 /**
@@ -88,7 +67,7 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     const connection = await this.#source.acquire();
     try {
       const [, begun] = await Promise.all([
-        connection.query(this.#beginSql(isolation)),
+        connection.query(beginSql(this.#session, isolation)),
         this.#session.login === 'tenant' ? connection.query<BegunRow>(BEGUN_SQL) : undefined,
       ]);
       this.#begunAt = begun?.rows[0]?.begunAt;
@@ -116,7 +95,7 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       if (this.#hasEnded) throw endedByCaller();
       const watch = this.#watch;
       this.#watch = undefined;
-      await this.#commit(connection, watch);
+      await commitWatched(connection, watch);
     } catch (error) {
       this.#broken = true;
       throw error;
@@ -214,9 +193,9 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     let broken = true;
     try {
       const [begun, answered, committed] = await Promise.allSettled([
-        connection.query(this.#beginSql()),
+        connection.query(beginSql(this.#session)),
         this.#run(connection, sql, params, watch, form),
-        this.#commit(connection, watch),
+        commitWatched(connection, watch),
       ]);
       if (begun.status === 'rejected') throw begun.reason;
       if (answered.status === 'rejected') {
@@ -305,35 +284,6 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     return connection.query(config);
   }
 
-  /** Commits, and learns how far that reaches. */
-  async #commit(connection: PooledConnection, watch: TransactionWatch | undefined): Promise<void> {
-    const notices = watch?.committing() ?? [];
-    const [, done, position] = await Promise.allSettled([
-      // Should it fail, so does the commit.
-      notices.length > 0 ? connection.query(NOTIFY_SQL, [notices]) : undefined,
-      connection.query('COMMIT'),
-      watch && connection.query<CommittedRow>(COMMITTED_POSITION_SQL),
-    ]);
-    if (done.status === 'rejected') {
-      if (isConnectionFailure(done.reason)) watch?.unknown(processIdOf(connection));
-      else watch?.undone();
-      throw done.reason;
-    }
-    // COMMIT of a failed transaction succeeds, with this tag, and keeps nothing.
-    if (done.value.command !== 'COMMIT') {
-      watch?.undone();
-      throw new Error('The transaction had failed before its commit; nothing was kept.');
-    }
-    const row = position.status === 'fulfilled' ? position.value?.rows[0] : undefined;
-    if (row === undefined) watch?.unknown(processIdOf(connection));
-    const late = row && watch?.committed({ timeline: row.timeline, lsn: BigInt(row.lsn) });
-    if (late !== undefined && late.length > 0) {
-      // The write is kept, whatever becomes of this.
-      await connection.query(NOTIFY_SQL, [late]).catch(() => undefined);
-    }
-    if (position.status === 'rejected') throw position.reason;
-  }
-
   #leaveTransaction(): void {
     this.#watch?.undone();
     this.#watch = undefined;
@@ -342,23 +292,6 @@ export class TenantQueryRunner extends PostgresQueryRunner {
     this.isTransactionActive = false;
     this.transactionDepth = 0;
   }
-
-  #beginSql(isolation?: IsolationLevel): string {
-    const { tenantId, actor, access, login } = this.#session;
-    return [
-      'BEGIN',
-      isolation === undefined ? '' : `ISOLATION LEVEL ${isolation}`,
-      access === 'read' ? 'READ ONLY' : 'READ WRITE',
-      `; SET LOCAL shardgate.tenant_id = ${pg.escapeLiteral(tenantId)}`,
-      `; SET LOCAL shardgate.actor = ${pg.escapeLiteral(actor)}`,
-      login === 'tenant' ? UNPREPARABLE_SQL : '',
-    ].join(' ');
-  }
-}
-
-/** The driver's published types leave it out. */
-function processIdOf(connection: PooledConnection & { readonly processID?: unknown }): number {
-  return Number(connection.processID ?? 0);
 }
 
 function endedByCaller(): ScopeConflictError {
