@@ -1,12 +1,14 @@
 import type { EntityManager } from 'typeorm';
 import { GatewayContext, type GatewayScope } from '../common/gateway-context.js';
 import { ShardUnavailableError } from '../common/gateway-error.js';
+import type { RequestTrace } from '../common/request-trace.js';
 import { laterPosition, type ShardPosition } from '../common/shard-position.js';
 import type { ConnectionSource, PooledConnection } from '../sharding/connections/connection-pool.js';
 import type { DatabaseNode } from '../sharding/connections/database-node.js';
 import { isConnectionFailure, sqlStateOf } from '../sharding/connections/failure.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import type { TenantSession, TransactionWatch } from '../sharding/connections/tenant-session.js';
+import { TenantTransaction } from '../sharding/connections/tenant-transaction.js';
 import type { OwnWrites } from '../sharding/replication/own-writes.js';
 import type { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
 import { TenantLoginUnavailableError } from '../sharding/tenant-roles/tenant-login-unavailable-error.js';
@@ -32,6 +34,16 @@ export interface ShardCall {
   readonly userId?: string | undefined;
   /** The login that its statements run on: `tenant` for text that a caller wrote. Default: `shared`. */
   readonly login?: 'shared' | 'tenant';
+}
+
+/** One of those on whose behalf a shared transaction writes. */
+export interface Asker {
+  /** The acting user, if there is one. */
+  readonly scope: GatewayScope;
+  /** Of the call chain, which hears how far it wrote. */
+  readonly trace: RequestTrace;
+  /** The users whose rows are written for it: they see it at once, too. */
+  readonly userIds: readonly string[];
 }
 
 /** SQLSTATEs with which a replica cancels a read that stands in the way of replay: another node will do. */
@@ -188,22 +200,60 @@ export class ShardAccess {
    */
   async write<T>(call: ShardCall, run: (manager: EntityManager) => Promise<T>): Promise<T> {
     const { shardId } = call;
-    const { state, reason } = this.#monitor.status(shardId);
-    // The next poll finds out when it is back; until then nobody needs to wait for it.
-    if (state === 'down') {
-      throw new ShardUnavailableError(shardId, `its primary ${reason ?? 'is away'}; try again shortly.`);
-    }
+    this.#assertPrimaryThere(shardId);
     try {
       return await run(this.writer(call));
     } catch (error) {
       if (!isConnectionFailure(error)) throw error;
       this.#noteFailure(shardId, call);
-      throw new ShardUnavailableError(
-        shardId,
-        'its primary does not answer. Whether a write was kept is unknown; repeat it with its idempotency key.',
-        error,
-      );
+      throw writeUnknown(shardId, error);
     }
+  }
+
+  /**
+   * Begins a transaction on a primary in which the library writes for several at once, of one tenant. The caller
+   * ends it. What it writes with is the gateway's own login; each asker sees what was written from then on.
+   *
+   * @param askers asked for when it is committed
+   * @throws ShardUnavailableError when the primary is away
+   */
+  async beginShared(
+    { shardId, tenantId }: { readonly shardId: string; readonly tenantId: string },
+    actor: string,
+    askers: () => Iterable<Asker>,
+  ): Promise<TenantTransaction> {
+    this.assertServed(shardId);
+    this.#assertPrimaryThere(shardId);
+    const noteCommit = (position: ShardPosition): void => {
+      for (const { scope, trace, userIds } of askers()) {
+        trace.noteWrite(position);
+        for (const user of new Set([scope.userId, ...userIds])) {
+          if (user !== undefined) this.#ownWrites.note(tenantId, user, position);
+        }
+      }
+    };
+    const session: TenantSession = {
+      tenantId,
+      actor,
+      access: 'write',
+      login: 'shared',
+      watch: () => this.#writes.watch({ shardId, tenantId }, noteCommit),
+    };
+    return TenantTransaction.begin(this.#nodes.primary(shardId).connections(session), session);
+  }
+
+  /** What a failed shared transaction is told as: the monitor hears of it when its primary is away. */
+  writeFailure(shardId: string, error: unknown): unknown {
+    if (!isConnectionFailure(error)) return error;
+    this.#noteFailure(shardId, { shardId });
+    return writeUnknown(shardId, error);
+  }
+
+  #assertPrimaryThere(shardId: string): void {
+    const { state, reason } = this.#monitor.status(shardId);
+    // The next poll finds out when it is back; until then nobody needs to wait for it.
+    if (state !== 'down') return;
+    throw new ShardUnavailableError(shardId, `its primary ${reason ?? 'is away'}; try again shortly.`);
   }
 
   /** The cache knows of a commit first, then the chain and the users, so that nobody reads what is older. */
@@ -273,4 +323,12 @@ export class ShardAccess {
 
 function noneAnswers(shardId: string, cause: unknown): ShardUnavailableError {
   return new ShardUnavailableError(shardId, 'none of its nodes answers; try again shortly.', cause);
+}
+
+function writeUnknown(shardId: string, cause: unknown): ShardUnavailableError {
+  return new ShardUnavailableError(
+    shardId,
+    'its primary does not answer. Whether a write was kept is unknown; repeat it with its idempotency key.',
+    cause,
+  );
 }
