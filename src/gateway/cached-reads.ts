@@ -95,6 +95,7 @@ export class CachedReads {
     const kept = cache.lookUp(read);
     if (kept !== undefined) {
       trace.noteRead(call.shardId, 'cache');
+      this.#access.reads.note(call.shardId, 'cache');
       // One statement's answers are of one kind.
       return kept as Answer;
     }
