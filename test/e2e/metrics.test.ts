@@ -4,9 +4,11 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { readExposition, type ExposedMetric } from '../support/exposition.js';
 // First: what it stops after the file must be gone before the databases are dropped.
 import { GatewayProcess, OPERATOR_KEY } from '../support/gateway-process.js';
+import { startOwnCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { HttpClient, type HttpAnswer } from '../support/http-client.js';
-import { ownDatabases } from '../support/own-databases.js';
+import { replicaAdminUrl } from '../support/load/held-replicas.js';
+import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
 
 /** Long enough that nothing grows old here. */
 const CACHE = { maxBytes: 8 * 1024 * 1024, ttlMs: 600_000 };
@@ -57,8 +59,8 @@ class Scrape {
     this.metrics = readExposition(text);
   }
 
-  static async take(): Promise<Scrape> {
-    const answer = await gateway.request('/metrics');
+  static async take(from = gateway): Promise<Scrape> {
+    const answer = await from.request('/metrics');
     expect(answer.status).toBe(200);
     return new Scrape(await answer.text());
   }
@@ -304,6 +306,37 @@ describe('GET /metrics', () => {
     await eventually('the later request is in the log', () => gateway.stderr.includes('/v1/admin/shards'));
     expect(gateway.stderr).not.toContain('/metrics');
   });
+});
+
+describe('a replica that is in trouble', () => {
+  it('is seen to lag, to be down, and to be back', async () => {
+    const cluster = await startOwnCluster({ shards: 1, replicas: 1 });
+    // So little that what a stopped replica misses is too much.
+    const replication = { maxLagMs: 300 };
+    const watched = await GatewayProcess.start({ config: { ...cluster.config, replication } });
+    const replica = { shard: 's0', node: 's0.r1' };
+    const awaitState = (state: string): Promise<Scrape> =>
+      eventually(`the replica is ${state}`, async () => {
+        const taken = await Scrape.take(watched);
+        return taken.sum('shardgate_node_state', { ...replica, state }) === 1 && taken;
+      });
+    await awaitState('up');
+    await runAsAdmin(replicaAdminUrl(cluster, 's0.r1'), 'SELECT pg_wal_replay_pause()');
+    await runAsAdmin(cluster.config.shards[0]!.primary.adminUrl, 'CREATE TABLE public.unseen (id int)');
+    const lagging = await awaitState('lagging');
+    const seconds = lagging.sum('shardgate_replica_lag_seconds', replica);
+    expect(seconds).toBeGreaterThan(0.3);
+    expect(seconds).toBeLessThan(20);
+    expect(lagging.sum('shardgate_replica_lag_bytes', replica)).toBeGreaterThan(0);
+    await cluster.hold('s0.r1');
+    const down = await awaitState('down');
+    expect(down.sum('shardgate_node_state')).toBe(2);
+    expect(down.labelsOf('shardgate_replica_lag_seconds')).toEqual([]);
+    await cluster.release('s0.r1');
+    const back = await awaitState('up');
+    expect(back.labelsOf('shardgate_replica_lag_seconds')).toEqual([replica]);
+    expect(await watched.stop()).toBe(0);
+  }, 90_000);
 });
 
 describe('without a cache', () => {

@@ -1,5 +1,5 @@
 /** One line of a metric. */
-export interface ExposedSample {
+interface ExposedSample {
   /** With its suffix, as of a histogram. */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
