@@ -6,6 +6,7 @@ import { ACCOUNT_ENTITIES, ACCOUNT_MIGRATIONS } from './modules/accounts/account
 import { CacheModule } from './modules/cache/cache.module.js';
 import { HealthModule } from './modules/health/health.module.js';
 import { HttpModule } from './modules/http/http.module.js';
+import { MetricsModule } from './modules/metrics/metrics.module.js';
 import type { ServiceSettings } from './modules/service-settings.js';
 import { ServiceSettingsModule } from './modules/service-settings.module.js';
 import { ShardsModule } from './modules/shards/shards.module.js';
@@ -33,6 +34,7 @@ export class AppModule {
         ShardsModule,
         CacheModule.with(resolveGatewayOptions({ catalog, shards, cache }).cache),
         HealthModule,
+        MetricsModule,
       ],
     };
   }

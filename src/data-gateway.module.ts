@@ -13,6 +13,7 @@ import { SILENT_LOG, type Log } from './common/log.js';
 import { DataGateway } from './gateway/data-gateway.js';
 import { resolveGatewayOptions, type GatewayOptions } from './gateway/gateway-options.js';
 import { GatewayRuntime } from './gateway/gateway-runtime.js';
+import { GatewayMetrics } from './gateway/metrics/gateway-metrics.js';
 import { getShardedRepositoryToken } from './gateway/inject-sharded-repository.js';
 import type { ShardedEntityClass } from './gateway/sharded-entity-class.js';
 
@@ -110,6 +111,11 @@ function moduleOf(optionsProviders: Provider[], shardIds: readonly string[]): Dy
     {
       provide: DataGateway,
       useFactory: ({ runtime }: RuntimeHolder) => runtime.gateway,
+      inject: [RuntimeHolder],
+    },
+    {
+      provide: GatewayMetrics,
+      useFactory: ({ runtime }: RuntimeHolder) => new GatewayMetrics(runtime),
       inject: [RuntimeHolder],
     },
     ...shardIds.map((shardId): Provider => ({

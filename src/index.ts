@@ -33,6 +33,7 @@ export {
 } from './gateway/data-gateway.js';
 export type { GatewayOptions, GatewayServerOptions } from './gateway/gateway-options.js';
 export type { GatewayTransaction } from './gateway/gateway-transaction.js';
+export { GatewayMetrics } from './gateway/metrics/gateway-metrics.js';
 export { getShardedRepositoryToken, InjectShardedRepository } from './gateway/inject-sharded-repository.js';
 export type { ReadOptions } from './gateway/shard-access.js';
 export { ShardedRepository } from './gateway/sharded-repository.js';

@@ -96,6 +96,7 @@ export class CachedReads {
     const kept = cache.lookUp(read);
     if (kept === undefined) return this.#fill(cache, read, { call, statement, options });
     trace.noteRead(call.shardId, 'cache');
+    this.#access.reads.note(call.shardId, 'cache');
     // One statement's answers are of one kind.
     return kept.answer as Answer;
   }
@@ -125,6 +126,7 @@ export class CachedReads {
     if (kept === undefined) return undefined;
     this.#access.assertServed(kept.shardId);
     trace.noteRead(kept.shardId, 'cache');
+    this.#access.reads.note(kept.shardId, 'cache');
     return kept.answer as Answer;
   }
 

@@ -28,6 +28,8 @@ interface ShardNotices {
 export class GatewayCache {
   /** Undefined where the options ask for none. */
   readonly cache: QueryCache<KeptAnswer> | undefined;
+  /** How much of the heap it may take, bytes; 0 where there is none. */
+  readonly maxBytes: number;
   readonly writes: WatchedWrites;
   /** A tenant's own share of the cache, above 0 and at most 1; undefined: the options' `tenantShare`. */
   quotaOf: (tenantId: string) => number | undefined = () => undefined;
@@ -44,6 +46,7 @@ export class GatewayCache {
     this.#notices = new Map(
       options.shards.map(({ id, primary }) => [id, this.#noticesOf(id, primary.url, log)]),
     );
+    this.maxBytes = options.cache === false ? 0 : options.cache.maxBytes;
     this.cache = options.cache === false ? undefined : this.#cacheWith(options.cache);
     const referencing = referencingTables(nodes.all()[0]?.dataSource.entityMetadatas ?? []);
     this.#effects = new SideEffects(referencing);
@@ -75,6 +78,11 @@ export class GatewayCache {
     await Promise.all(Array.from(this.#notices.values(), ({ connection }) => connection.connect()));
   }
 
+  /** Whether what other processes write on a shard is heard of in time: while not, the cache answers nothing of it. */
+  isHeard(shardId: string, nowMs: number): boolean {
+    return this.#notices.get(shardId)?.bus.isHeardAt(nowMs) === true;
+  }
+
   /** Says goodbye to the other processes. */
   async stop(): Promise<void> {
     this.#outcomes.stop();
@@ -91,7 +99,7 @@ export class GatewayCache {
       ...options,
       shareOf: (tenantId) => this.quotaOf(tenantId) ?? tenantShare,
       isEverywhere: (position) => this.#monitor.isEverywhere(position),
-      isHeard: (shardId, nowMs) => this.#notices.get(shardId)?.bus.isHeardAt(nowMs) === true,
+      isHeard: (shardId, nowMs) => this.isHeard(shardId, nowMs),
       now: () => performance.now(),
     });
   }

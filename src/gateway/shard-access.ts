@@ -14,6 +14,7 @@ import type { ReplicationMonitor } from '../sharding/replication/replication-mon
 import { TenantLoginUnavailableError } from '../sharding/tenant-roles/tenant-login-unavailable-error.js';
 import type { ShardFloors } from '../sharding/replication/shard-floors.js';
 import type { CacheChoice } from './cache-choice.js';
+import { ReadCounts } from './read-counts.js';
 import type { WatchedWrites } from './watched-writes.js';
 
 /** How one read may be answered. */
@@ -75,6 +76,8 @@ export class ShardAccess {
   readonly #ownWrites: OwnWrites;
   readonly #floors: ShardFloors;
   readonly #writes: WatchedWrites;
+  /** The reads of this process that were answered, the cache's included. */
+  readonly reads: ReadCounts;
   /** Throws for a shard that must not be served, as when its schema differs. */
   readonly assertServed: (shardId: string) => void;
 
@@ -86,6 +89,7 @@ export class ShardAccess {
     assertServed: (shardId: string) => void,
   ) {
     this.#nodes = nodes;
+    this.reads = new ReadCounts(nodes.shardIds);
     this.#monitor = monitor;
     this.#ownWrites = ownWrites;
     this.#floors = floors;
@@ -134,6 +138,7 @@ export class ShardAccess {
     return run(node, scope).then(
       (answer) => {
         GatewayContext.trace()?.noteRead(call.shardId, node.role);
+        this.reads.note(call.shardId, node.role);
         if (node.role === 'replica') this.#monitor.noteSuccess(node.id);
         return answer;
       },

@@ -1,5 +1,6 @@
 import type { SqlExecutor, SqlRow } from '../common/sql-executor.js';
 import type { CatalogDatabase, CatalogTopic } from '../sharding/connections/catalog-database.js';
+import type { PoolUse } from '../sharding/connections/connection-pool.js';
 import type { CatalogStart } from './catalog-start.js';
 
 /**
@@ -13,6 +14,11 @@ export class StartedCatalog implements SqlExecutor {
   constructor(database: CatalogDatabase, start: CatalogStart) {
     this.#database = database;
     this.#start = start;
+  }
+
+  /** How full its pool is. */
+  get pool(): PoolUse {
+    return this.#database.pool;
   }
 
   /** Runs one statement. @throws GatewayError `catalog_unavailable` when it is away, or not started with yet */

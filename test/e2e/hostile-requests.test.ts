@@ -61,6 +61,7 @@ const ROUTES = [
   'delete /v1/admin/cache',
   'get /health/live',
   'get /health/ready',
+  'get /metrics',
 ];
 
 describe('the OpenAPI document', () => {

@@ -91,7 +91,7 @@ describe('ConnectionPool', () => {
     pool.release(connection, false);
     expect(await waiting[1]).toBe(connection);
     pool.release(connection, false);
-    expect([pool.inUse, pool.use]).toEqual([0, { open: 1, idle: 1, waiting: 0 }]);
+    expect([pool.inUse, pool.use]).toEqual([0, { open: 1, idle: 1, waiting: 0, limit: 1 }]);
   });
 
   it('gives who waits a new connection when the one that comes back is broken, known or not', async () => {

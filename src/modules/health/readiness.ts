@@ -1,8 +1,8 @@
-import type { NodeState, ShardHealth } from '../shards/shard-states.js';
+import type { ShardHealth } from '../shards/shard-states.js';
 
 /** What is known of the catalog. */
 export interface CatalogHealth {
-  readonly state: NodeState;
+  readonly state: 'up' | 'down';
   /** Why the gateway has not started with it yet. */
   readonly reason?: string;
 }

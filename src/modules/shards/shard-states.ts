@@ -1,17 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { GatewayRuntime } from '../../gateway/gateway-runtime.js';
-
-/** Whether a server answers this process. */
-export type NodeState = 'up' | 'down';
-
-/** `lagging`: it answers, but is too far behind to be read from. */
-type ReplicaState = NodeState | 'lagging';
+import { nodeStateOf, type NodeState } from '../../gateway/node-state.js';
 
 /** One replica, as this process sees it. */
 export interface ReplicaView {
   readonly id: string;
   /** Reads go to it when it is `up`. */
-  readonly state: ReplicaState;
+  readonly state: NodeState;
   /** Why no reads go to it. */
   readonly reason?: string;
   /** Bytes of write-ahead log that it is behind its primary; null while that is not known. */
@@ -19,9 +14,6 @@ export interface ReplicaView {
   /** How long ago its primary wrote what it has not replayed, 0 when it has all; null while not known. */
   readonly lagMs: number | null;
 }
-
-/** What a replica is out for that time alone can mend. */
-const LAGGING: ReadonlySet<string | undefined> = new Set(['lagging', 'catching up']);
 
 /** Whether one shard can serve, as this process sees it. */
 export interface ShardHealth {
@@ -31,7 +23,7 @@ export interface ShardHealth {
   /** Why it is not served. */
   readonly reason?: string;
   readonly primary: {
-    readonly state: NodeState;
+    readonly state: 'up' | 'down';
     /** Why no writes go to it. */
     readonly reason?: string;
   };
@@ -86,10 +78,11 @@ export class ShardStates {
   #replicasOf(shardId: string): ReplicaView[] {
     const { nodes, monitor } = this.#runtime;
     return nodes.replicas(shardId).map(({ id }) => {
-      const { reason, lagBytes, lagMs } = monitor.status(id);
+      const status = monitor.status(id);
+      const { reason, lagBytes, lagMs } = status;
       return {
         id,
-        state: reason === undefined ? 'up' : LAGGING.has(reason) ? 'lagging' : 'down',
+        state: nodeStateOf(status),
         ...(reason !== undefined && { reason }),
         lagBytes: lagBytes ?? null,
         lagMs: lagMs ?? null,

@@ -3,7 +3,7 @@ import type { Log } from '../../common/log.js';
 import { settledWithin } from '../../common/settled-within.js';
 import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
 import { CatalogListener } from './catalog-listener.js';
-import { ConnectionPool } from './connection-pool.js';
+import { ConnectionPool, type PoolUse } from './connection-pool.js';
 import { isConnectionFailure, sqlStateOf } from './failure.js';
 import type { PoolOptions } from './pool-options.js';
 
@@ -81,6 +81,11 @@ export class CatalogDatabase implements SqlExecutor {
     } finally {
       clearTimeout(watchdog);
     }
+  }
+
+  /** How full its pool is. */
+  get pool(): PoolUse {
+    return this.#pool.use;
   }
 
   /** Calls `listener` after each change of this topic, and whenever one may have been missed. */

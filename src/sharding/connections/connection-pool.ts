@@ -29,6 +29,8 @@ export interface ConnectionsByTenant {
   of(tenantId: string): ConnectionSource;
   /** Connections lent or waited for. */
   readonly inUse: number;
+  /** How full they are, those of all tenants together. */
+  readonly use: PoolUse;
   /** Closes all at once; statements under way fail. */
   cut(): void;
   /** Closes each as it comes back; resolves when all are closed. */
@@ -39,7 +41,10 @@ export interface ConnectionsByTenant {
 export interface PoolUse {
   readonly open: number;
   readonly idle: number;
+  /** Callers who wait for a connection. */
   readonly waiting: number;
+  /** The most connections that it opens. */
+  readonly limit: number;
 }
 
 /**
@@ -101,6 +106,7 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
       open: this.#pool.totalCount,
       idle: this.#pool.idleCount,
       waiting: this.#line.length,
+      limit: this.#max,
     };
   }
 

@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import type { SqlRow } from '../../common/sql-executor.js';
 import { CatalogUnavailableError, GatewayError } from '../../common/gateway-error.js';
 import utils from 'pg/lib/utils.js';
-import type { ConnectionPool, ConnectionsByTenant, ConnectionSource } from './connection-pool.js';
+import type { ConnectionPool, ConnectionsByTenant, ConnectionSource, PoolUse } from './connection-pool.js';
 import { sqlStateOf, toQueryFailedError } from './failure.js';
 import type { NodeDataSource } from './node-data-source.js';
 import type { PreparedStatement } from './prepared-statement.js';
@@ -52,6 +52,11 @@ export class DatabaseNode {
   /** Connections of this process that are in use or waited for. */
   get inUse(): number {
     return this.#pool.inUse + (this.#logins?.inUse ?? 0);
+  }
+
+  /** How full its pools are, by login; tenants' only when it is known how to log in as them. */
+  get pools(): { readonly shared: PoolUse; readonly tenant: PoolUse | undefined } {
+    return { shared: this.#pool.use, tenant: this.#logins?.use };
   }
 
   /** Has reads outside of transactions take their connections through a limit. */

@@ -58,7 +58,12 @@ export class TenantConnections {
 
   /** How full it is. */
   get use(): PoolUse {
-    return { open: this.#logins.openCount, idle: this.#idle.size, waiting: this.#waiting.length };
+    return {
+      open: this.#logins.openCount,
+      idle: this.#idle.size,
+      waiting: this.#waiting.length,
+      limit: this.#options.max,
+    };
   }
 
   /** Connections lent, being wiped, logging in, or waited for. */
