@@ -2,7 +2,6 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { DataGatewayModule, type DataGatewayModuleOptions } from './data-gateway.module.js';
 import { resolveGatewayOptions } from './gateway/gateway-options.js';
 import { AccountsModule } from './modules/accounts/accounts.module.js';
-import { ACCOUNT_ENTITIES, ACCOUNT_MIGRATIONS } from './modules/accounts/accounts.persistence.js';
 import { CacheModule } from './modules/cache/cache.module.js';
 import { HealthModule } from './modules/health/health.module.js';
 import { HttpModule } from './modules/http/http.module.js';
@@ -11,9 +10,7 @@ import type { ServiceSettings } from './modules/service-settings.js';
 import { ServiceSettingsModule } from './modules/service-settings.module.js';
 import { ShardsModule } from './modules/shards/shards.module.js';
 import { TransactionsModule } from './modules/transactions/transactions.module.js';
-
-/** What the standalone service adds to the servers of its configuration. */
-export const SERVICE_SCHEMA = { entities: ACCOUNT_ENTITIES, migrations: ACCOUNT_MIGRATIONS };
+import { SERVICE_SCHEMA } from './service-schema.js';
 
 /** The standalone service: the gateway, and its own HTTP API. */
 @Module({})

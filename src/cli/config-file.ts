@@ -8,7 +8,7 @@ import {
   type GatewayServerOptions,
   type ResolvedGatewayOptions,
 } from '../gateway/gateway-options.js';
-import { SERVICE_SCHEMA } from '../app.module.js';
+import { SERVICE_SCHEMA } from '../service-schema.js';
 import type { Environment } from './environment.js';
 
 /** The file, in the data directory, with which further processes join a running embedded cluster. */

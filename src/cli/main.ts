@@ -6,14 +6,16 @@ import { reportFailure } from './failure.js';
 const SERVICE_PACKAGES = '@nestjs/platform-fastify @nestjs/swagger @fastify/static fastify';
 
 async function main(): Promise<void> {
-  const { buildProgram } = await import('./program.js').catch((error: unknown) => {
+  try {
+    const { buildProgram } = await import('./program.js');
+    await buildProgram().parseAsync(process.argv);
+  } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
     throw new ConfigurationError(
       `The command line needs packages that are not installed; run: npm install ${SERVICE_PACKAGES}`,
       error,
     );
-  });
-  await buildProgram().parseAsync(process.argv);
+  }
 }
 
 main().catch((error: unknown) => {

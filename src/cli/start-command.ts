@@ -9,7 +9,7 @@ import { portSchema, readEnvironment, type Environment } from './environment.js'
 import { reportFailure } from './failure.js';
 import { assertCanListen } from './free-port.js';
 import { releaseVersion } from './release.js';
-import { startService, type RunningService } from './service.js';
+import type { RunningService } from './service.js';
 import { serviceLog } from './service-log.js';
 import { awaitStop } from './stop-signal.js';
 import { catalogIsBackText, welcomeText, welcomeWithoutCatalog, type GatewayPlace } from './welcome.js';
@@ -67,6 +67,8 @@ async function run(options: StartOptions): Promise<number> {
     stopping.abort();
   });
   await assertCanListen(environment.host, environment.port);
+  // Not before it is needed: every other command would wait for the HTTP service to load as well.
+  const { startService } = await import('./service.js');
   let cluster: EmbeddedCluster | undefined;
   let service: RunningService | undefined;
   try {

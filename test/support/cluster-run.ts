@@ -1,5 +1,6 @@
 import { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 import { newClusterDirectory } from './cluster-directory.js';
+import { keepScratchInMemory } from './scratch-memory.js';
 import { serversUnderTest } from './servers-under-test.js';
 import { RUN_DIRECTORY_VARIABLE, SHARED_CLUSTER_VARIABLE } from './shared-cluster.js';
 
@@ -13,6 +14,7 @@ export async function startRunCluster(testPathPatterns: readonly string[]): Prom
   const needless =
     testPathPatterns.length > 0 && testPathPatterns.every((pattern) => WITHOUT_CLUSTER.test(pattern));
   if (needless || cluster !== undefined) return;
+  keepScratchInMemory();
   const dataDir = newClusterDirectory();
   cluster = await EmbeddedCluster.start({
     dataDir,

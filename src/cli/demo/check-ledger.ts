@@ -1,10 +1,10 @@
 import { Decimal } from 'decimal.js';
-import { SERVICE_SCHEMA } from '../../app.module.js';
 import { GatewayContext } from '../../common/gateway-context.js';
 import { SILENT_LOG } from '../../common/log.js';
 import { resolveGatewayOptions } from '../../gateway/gateway-options.js';
 import { GatewayRuntime } from '../../gateway/gateway-runtime.js';
 import { formatAmount, sumOf } from '../../modules/money/amount.js';
+import { SERVICE_SCHEMA } from '../../service-schema.js';
 import type { DemoBank, DemoScene } from './demo-bank.js';
 
 const BALANCES_SQL = `

@@ -1,0 +1,4 @@
+import { ACCOUNT_ENTITIES, ACCOUNT_MIGRATIONS } from './modules/accounts/accounts.persistence.js';
+
+/** What the standalone service adds to the servers of its configuration. */
+export const SERVICE_SCHEMA = { entities: ACCOUNT_ENTITIES, migrations: ACCOUNT_MIGRATIONS };
