@@ -4,14 +4,17 @@ import type { Log } from '../common/log.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import { ShardBus } from '../cache/bus/shard-bus.js';
 import { QueryCache } from '../cache/query-cache.js';
+import type { WriteFence } from '../cache/write-fence.js';
 import { referencingTables } from '../persistence/statements/written-rows.js';
+import { tableOf } from '../persistence/table-of.js';
 import { CACHE_CHANNEL } from '../sharding/connections/cache-channel.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import { NoticeConnection } from '../sharding/connections/notice-connection.js';
 import type { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
 import type { KeptAnswer } from './cached-reads.js';
 import { CommitOutcomes } from './commit-outcomes.js';
-import type { ResolvedGatewayOptions } from './gateway-options.js';
+import { FollowedShard } from './followed-shard.js';
+import { isStrict, type ResolvedGatewayOptions } from './gateway-options.js';
 import { SideEffects } from './side-effects.js';
 import { WatchedWrites } from './watched-writes.js';
 
@@ -38,6 +41,8 @@ export class GatewayCache {
   readonly #effects: SideEffects;
   readonly #outcomes: CommitOutcomes;
   readonly #notices: ReadonlyMap<string, ShardNotices>;
+  /** In strict mode every shard, else none. */
+  readonly #followed: ReadonlyMap<string, FollowedShard>;
 
   constructor(options: ResolvedGatewayOptions, nodes: NodeDirectory, monitor: ReplicationMonitor, log: Log) {
     this.#nodes = nodes;
@@ -48,6 +53,7 @@ export class GatewayCache {
     );
     this.maxBytes = options.cache === false ? 0 : options.cache.maxBytes;
     this.cache = options.cache === false ? undefined : this.#cacheWith(options.cache);
+    this.#followed = this.#followedShards(options, log);
     const referencing = referencingTables(nodes.all()[0]?.dataSource.entityMetadatas ?? []);
     this.#effects = new SideEffects(referencing);
     this.writes = new WatchedWrites(this.cache, {
@@ -71,6 +77,7 @@ export class GatewayCache {
     await this.#effects.learn(this.#nodes.primary(shardId));
     // What was read before may have had other columns.
     this.cache?.clear();
+    this.#followed.get(shardId)?.start();
   }
 
   /** Begins to listen to the other processes, on every shard; what is away is tried again in the background. */
@@ -80,18 +87,37 @@ export class GatewayCache {
 
   /** Whether what other processes write on a shard is heard of in time: while not, the cache answers nothing of it. */
   isHeard(shardId: string, nowMs: number): boolean {
-    return this.#notices.get(shardId)?.bus.isHeardAt(nowMs) === true;
+    const isOfGateways = this.#notices.get(shardId)?.bus.isHeardAt(nowMs) === true;
+    return isOfGateways && this.#followed.get(shardId)?.isHeardAt(nowMs) !== false;
   }
 
   /** Says goodbye to the other processes. */
   async stop(): Promise<void> {
     this.#outcomes.stop();
+    const unfollowed = Array.from(this.#followed.values(), (shard) => shard.stop());
     await Promise.all(
       Array.from(this.#notices.values(), async ({ bus, connection }) => {
         await bus.close();
         connection.close();
       }),
     );
+    await Promise.all(unfollowed);
+  }
+
+  #followedShards({ cache: options, shards }: ResolvedGatewayOptions, log: Log): Map<string, FollowedShard> {
+    const followed = new Map<string, FollowedShard>();
+    const { cache } = this;
+    if (cache === undefined || !isStrict(options)) return followed;
+    const entities = this.#nodes.all()[0]?.dataSource.entityMetadatas ?? [];
+    const tables = entities.filter(({ tableType }) => tableType === 'regular').map(tableOf);
+    for (const { id: shardId, primary } of shards) {
+      const { url: primaryUrl, replicationUrl: url = primaryUrl } = primary;
+      const endGap = (fence: WriteFence): void => {
+        this.#endAtCurrent(shardId, fence);
+      };
+      followed.set(shardId, new FollowedShard(cache, { shardId, url, tables, primaryUrl, endGap }, log));
+    }
+    return followed;
   }
 
   #cacheWith({ tenantShare, ...options }: Exclude<ResolvedGatewayOptions['cache'], false>) {

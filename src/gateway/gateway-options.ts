@@ -20,6 +20,11 @@ const primary = z.strictObject({
   adminUrl: url.optional(),
 });
 
+const shardPrimary = primary.extend({
+  /** A login with the right REPLICATION, past any pooler; for `cache.strict` only. It could read everything. */
+  replicationUrl: url.optional(),
+});
+
 const replica = z.strictObject({
   /** Default: `<shard>.r<n>`. */
   id: z.string().min(1).optional(),
@@ -28,7 +33,7 @@ const replica = z.strictObject({
 
 const shard = z.strictObject({
   id: z.string().regex(SHARD_ID_PATTERN, 'must be short: a letter, then letters, digits or _'),
-  primary,
+  primary: shardPrimary,
   replicas: z.array(replica).readonly().default([]),
 });
 
@@ -68,6 +73,11 @@ const cache = z.strictObject({
   ttlMs: milliseconds.default(30_000),
   /** The part of `maxBytes` that one tenant may take, for tenants without a quota of their own. Default 0.5. */
   tenantShare: z.number().gt(0).max(1).default(0.5),
+  /**
+   * Follows each primary's write-ahead log, so that writes of other programs are seen at once, not within
+   * `ttlMs`. Every shard needs a `primary.replicationUrl`, and `wal_level = logical`. Default false.
+   */
+  strict: z.boolean().default(false),
 });
 
 const entityCache = z.union([z.boolean(), z.strictObject({ ttlMs: z.number().nonnegative() })]).optional();
@@ -100,6 +110,11 @@ export type ResolvedGatewayOptions = z.output<typeof serverOptions> & {
   readonly migrations: readonly MigrationClass[];
 };
 
+/** Whether the cache sees the writes of other programs at once. */
+export function isStrict(cache: ResolvedGatewayOptions['cache']): boolean {
+  return cache !== false && cache.strict;
+}
+
 /**
  * Checks options and fills in defaults. Unknown keys are refused: a misspelt option would be silently
  * ignored otherwise.
@@ -114,6 +129,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     throw new ConfigurationError(`The gateway's options are not usable. ${faults.join('; ')}.`);
   }
   assertDistinct(parsed.data.shards.map(({ id }) => id));
+  assertFollowable(parsed.data);
   for (const entity of entities) assertSharded(entity);
   return { ...parsed.data, entities, migrations };
 }
@@ -122,6 +138,17 @@ function assertDistinct(shardIds: readonly string[]): void {
   const twice = shardIds.find((id, index) => shardIds.indexOf(id) !== index);
   if (twice !== undefined) {
     throw new ConfigurationError(`shards: ${twice} is there twice; give each shard an id of its own.`);
+  }
+}
+
+function assertFollowable({ cache, shards }: z.output<typeof serverOptions>): void {
+  if (!isStrict(cache)) return;
+  const lacking = shards.find(({ primary: { replicationUrl } }) => replicationUrl === undefined);
+  if (lacking !== undefined) {
+    throw new ConfigurationError(
+      `cache.strict: shard ${lacking.id} has no primary.replicationUrl; give the url of a login that has the ` +
+        'right REPLICATION there, and is no tenant’s.',
+    );
   }
 }
 

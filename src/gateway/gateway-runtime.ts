@@ -300,8 +300,8 @@ async function installationOf(catalog: CatalogDatabase): Promise<string> {
 }
 
 /** Every node knows the same entities; the first one is asked. */
-function planOf({ migrations }: ResolvedGatewayOptions, nodes: NodeDirectory): ShardPlan {
-  return shardPlanOf(migrations, nodes.all()[0]?.dataSource.entityMetadatas ?? []);
+function planOf(options: ResolvedGatewayOptions, nodes: NodeDirectory): ShardPlan {
+  return shardPlanOf(options, nodes.all()[0]?.dataSource.entityMetadatas ?? []);
 }
 
 function gatedShards({ shards, migrateOnStart }: ResolvedGatewayOptions) {

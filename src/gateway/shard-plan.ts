@@ -1,20 +1,22 @@
 import type { EntityMetadata } from 'typeorm';
 import { shardedOptionsOf } from '../persistence/sharded.js';
-import type { MigrationClass, MigrationPlan, ProtectedTable } from '../sharding/migrations/migration-plan.js';
+import type { MigrationPlan, ProtectedTable } from '../sharding/migrations/migration-plan.js';
 import { CreateShardTables1763800000000 } from '../sharding/migrations/system/create-shard-tables.js';
 import { SYSTEM_TABLES } from '../sharding/migrations/system/system-tables.js';
+import { isStrict, type ResolvedGatewayOptions } from './gateway-options.js';
 
 /** What every shard must look like, whichever installation it belongs to. */
 export type ShardPlan = Omit<MigrationPlan, 'installationId'>;
 
 /** The system's own tables, then what the host adds; all of its entities under row-level security. */
 export function shardPlanOf(
-  migrations: readonly MigrationClass[],
+  { migrations, cache }: Pick<ResolvedGatewayOptions, 'migrations' | 'cache'>,
   entities: readonly EntityMetadata[],
 ): ShardPlan {
   return {
     migrations: [CreateShardTables1763800000000, ...migrations],
     protectedTables: [...SYSTEM_TABLES, ...entities.map(protectedTableOf)],
+    isFollowed: isStrict(cache),
   };
 }
 

@@ -108,7 +108,11 @@ async function failOver(): Promise<ClusterConfig> {
   return {
     catalog: cluster.config.catalog,
     shards: [
-      { id: shard!.id, primary: { url: promoted!.url, adminUrl: promotedUrl! }, replicas: [follower!] },
+      {
+        id: shard!.id,
+        primary: { ...shard!.primary, url: promoted!.url, adminUrl: promotedUrl! },
+        replicas: [follower!],
+      },
     ],
   };
 }

@@ -112,6 +112,7 @@ export class LookupWorld {
       installationId: randomUUID(),
       migrations: [CreateShardTables1763800000000, CreateLookupTestRows1763800000999],
       protectedTables: [...SYSTEM_TABLES, { schema: 'lookup_test', table: 'rows' }],
+      isFollowed: false,
     });
     for (const { error } of reports) if (error !== undefined) throw error;
     await Promise.all(admins.map((client) => client.connect()));

@@ -56,5 +56,6 @@ export function notesPlan(installationId: string): MigrationPlan {
       IndexNotes1763800000300,
     ],
     protectedTables: [...SYSTEM_TABLES, ...FINANCE_TABLES, { schema: 'notes', table: 'notes' }],
+    isFollowed: false,
   };
 }

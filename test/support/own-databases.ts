@@ -29,7 +29,11 @@ export async function ownDatabases(): Promise<ClusterConfig> {
     catalog: { url: on(shared.catalog.url), adminUrl: on(shared.catalog.adminUrl) },
     shards: shared.shards.map(({ id, primary, replicas }) => ({
       id,
-      primary: { url: on(primary.url), adminUrl: on(primary.adminUrl) },
+      primary: {
+        url: on(primary.url),
+        adminUrl: on(primary.adminUrl),
+        replicationUrl: on(primary.replicationUrl),
+      },
       replicas: replicas.map((replica) => ({ ...replica, url: on(replica.url) })),
     })),
   };

@@ -1,13 +1,18 @@
 import { SILENT_LOG } from '../../common/log.js';
 import type { SqlExecutor } from '../../common/sql-executor.js';
-import type { ResolvedGatewayOptions } from '../../gateway/gateway-options.js';
 import { CatalogDatabase } from '../../sharding/connections/catalog-database.js';
 import { gatewayRoleOf } from '../../gateway/gateway-role.js';
 import { connectionBudget } from '../../sharding/connections/connection-budget.js';
 import { NodeDirectory } from '../../sharding/connections/node-directory.js';
+import { isStrict, type ResolvedGatewayOptions } from '../../gateway/gateway-options.js';
+import { SYSTEM_TABLES } from '../../sharding/migrations/system/system-tables.js';
+import { nameOf } from '../../sharding/migrations/table-names.js';
+import { offlineShardPlan } from '../offline-shard-plan.js';
 import type { Finding } from './finding.js';
+import { judgeLog, type LogNeeds } from './judge-log.js';
 import { judgeServer, type ExpectedServer } from './judge-server.js';
 import { judgeTenantLogins } from './judge-tenant-logins.js';
+import { readLogFacts } from './log-facts.js';
 import { readServerFacts, type ServerFacts } from './server-facts.js';
 import { readTenantLoginFacts } from './tenant-login-facts.js';
 
@@ -25,6 +30,8 @@ export async function examineServers(options: ResolvedGatewayOptions): Promise<F
   const catalog = new CatalogDatabase(options.catalog.url, options.pool, SILENT_LOG);
   const nodes = await NodeDirectory.create(options.shards, options.pool, [], SILENT_LOG);
   const neededBy = (nodeId: string): number => connectionBudget(nodeId, options.pool, 0).needed;
+  const followed = await followedTables(options);
+  const replicationUrls = new Map(options.shards.map(({ id, primary }) => [id, primary.replicationUrl]));
   const adminUrls = new Map(options.shards.map(({ id, primary }) => [id, primary.adminUrl]));
   try {
     const ofCatalog = examine(catalog, {
@@ -52,7 +59,16 @@ export async function examineServers(options: ResolvedGatewayOptions): Promise<F
         primary.facts === undefined
           ? []
           : await examineTenantLogins(nodes.primary(shardId), shardId, adminUrls.get(shardId));
-      return [...[primary, ...replicas].flatMap(({ findings }) => findings), ...logins];
+      const replicationUrl = replicationUrls.get(shardId);
+      const log =
+        primary.facts === undefined || followed === undefined || replicationUrl === undefined
+          ? []
+          : await examineLog(nodes.primary(shardId), replicationUrl, {
+              shardId,
+              processes: options.pool.processes,
+              tables: followed,
+            });
+      return [...[primary, ...replicas].flatMap(({ findings }) => findings), ...logins, ...log];
     });
     const [first, ...rest] = await Promise.all([ofCatalog.then(({ findings }) => findings), ...ofShards]);
     return [...first, ...rest.flat()];
@@ -74,6 +90,18 @@ async function examineTenantLogins(
     // What this login may not read, the examination of the schema names.
     return [];
   }
+}
+
+/** The tables that caches in strict mode follow; undefined where none does. */
+async function followedTables(options: ResolvedGatewayOptions): Promise<string[] | undefined> {
+  if (!isStrict(options.cache)) return undefined;
+  const { protectedTables } = await offlineShardPlan(options);
+  return protectedTables.filter((table) => !SYSTEM_TABLES.includes(table)).map(nameOf);
+}
+
+async function examineLog(server: SqlExecutor, replicationUrl: string, needs: LogNeeds): Promise<Finding[]> {
+  const facts = await readLogFacts(server, replicationUrl);
+  return facts === undefined ? [] : judgeLog(facts, needs);
 }
 
 async function examine(server: SqlExecutor, expected: ExpectedServer): Promise<Examination> {

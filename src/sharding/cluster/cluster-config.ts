@@ -10,12 +10,17 @@ interface ClusterEndpoint {
   readonly adminUrl: string;
 }
 
+interface ClusterPrimary extends ClusterEndpoint {
+  /** The login with which replicas follow, for caches that follow as well. */
+  readonly replicationUrl: string;
+}
+
 /** How to reach the servers of a cluster: plain JSON, in the shape of the module's options. */
 export interface ClusterConfig {
   readonly catalog: ClusterEndpoint;
   readonly shards: readonly {
     readonly id: string;
-    readonly primary: ClusterEndpoint;
+    readonly primary: ClusterPrimary;
     readonly replicas: readonly { readonly id: string; readonly url: string }[];
   }[];
 }
@@ -56,12 +61,19 @@ export class ClusterUrls {
       .filter(({ role }) => role === 'primary')
       .map((primary) => ({
         id: primary.id,
-        primary: endpoint(primary),
+        primary: {
+          ...endpoint(primary),
+          replicationUrl: this.#replication(portOf(primary.id), databaseOf(primary)),
+        },
         replicas: nodes
           .filter(({ primaryId }) => primaryId === primary.id)
           .map((replica) => ({ id: replica.id, url: this.gateway(portOf(replica.id), databaseOf(replica)) })),
       }));
     return { catalog, shards };
+  }
+
+  #replication(port: number, database: string): string {
+    return this.#url(ROLES.replication, this.#secrets.replicationPassword, port, database);
   }
 
   #url(user: string, password: string, port: number, database: string): string {

@@ -6,7 +6,7 @@ export const ROLES = {
   admin: 'shardgate_admin',
   /** The gateway's own login, without rights over roles, row-level security or schema. */
   gateway: 'shardgate_gateway',
-  /** Follows a primary; nothing else. */
+  /** Follows a primary, as replicas and strict caches do; nothing else. */
   replication: 'shardgate_replication',
 } as const;
 
@@ -39,6 +39,8 @@ const COMMON: Readonly<Record<string, string>> = {
   max_replication_slots: '20',
   // A replica that was away this much of the log catches up; one that was away longer is rebuilt.
   wal_keep_size: '256MB',
+  // A cache that follows the log and stands still must not fill the disk: it begins anew.
+  max_slot_wal_keep_size: '1GB',
   hot_standby: 'on',
   hot_standby_feedback: 'on',
   // A replica is back within this of its primary's return, in place of five seconds.

@@ -36,6 +36,11 @@ export interface MigrationPlan {
   readonly migrations: readonly MigrationClass[];
   /** Every table of a sharded entity, and the system's own. */
   readonly protectedTables: readonly ProtectedTable[];
+  /**
+   * Whether caches follow the write-ahead log: the entities' tables are published for them. What is published
+   * already is kept in line with the tables in any case.
+   */
+  readonly isFollowed: boolean;
 }
 
 /** What one shard's run is doing, as it does it. */

@@ -11,6 +11,7 @@ import type {
 import { withMigrationSession } from './migration-session.js';
 import { prepareTenantLogins } from './prepare-tenant-logins.js';
 import { grantInspection, protectTables } from './protect-tables.js';
+import { publishTables } from './publish-tables.js';
 
 const DEFAULT_CONCURRENCY = 4;
 
@@ -58,6 +59,7 @@ async function migrateShard(
       });
       await prepareTenantLogins(sql, target);
       await protectTables(queryRunner, sql, target, plan.protectedTables);
+      await publishTables(sql, shardId, plan);
       if (applied.length === 0) emit({ type: 'up-to-date', shardId });
     });
     return { shardId, applied };
