@@ -286,6 +286,8 @@ describe('a repeated read', () => {
     const find = () => gateway.repository(Invoice).forUser(userId).find();
     const answers = await Promise.all(Array.from({ length: 1_000 }, () => traced(find)));
     expect(answers.every(({ answer }) => answer.length === 3)).toBe(true);
+    // Those who joined know where it came from, too.
+    expect(new Set(answers.map(({ source }) => source))).toEqual(new Set(['replica']));
     expect(reads).toHaveBeenCalledTimes(1);
   });
 });
