@@ -11,7 +11,7 @@ import { Faults } from '../support/history/faults.js';
 import type { OperationRecord, ReadRecord } from '../support/history/records.js';
 import { RoamingClient } from '../support/history/roaming-client.js';
 
-/** How long the load goes on, ms. */
+/** How long the load goes on, ms. `npm run test:soak` goes on for longer. */
 const LOAD_MS = Number(process.env.SHARDGATE_TEST_HISTORY_MS ?? 10_000);
 /** Of all chance; a run that fails says it. */
 const SEED = Number(process.env.SHARDGATE_TEST_HISTORY_SEED ?? randomInt(2 ** 31));
