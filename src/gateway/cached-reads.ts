@@ -217,7 +217,7 @@ export class CachedReads {
     read: CacheRead,
     { call, statement, options }: { call: ShardCall; statement: StatementCall<Answer>; options: ReadOptions },
   ): Promise<Answer> {
-    // Until it is asked: then nobody was joined.
+    // One who asks finds out within `fill`.
     const caller = { isJoiner: true };
     const askNode = async (node: DatabaseNode, scope: GatewayScope): Promise<Answer> => {
       const answer = await statement.ask(node, scope);

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { parse } from 'pg-connection-string';
 import type { Log } from '../common/log.js';
 import type { ShardPosition } from '../common/shard-position.js';
+import type { WrittenPosition } from '../common/written-position.js';
 import { ShardBus } from '../cache/bus/shard-bus.js';
 import { QueryCache } from '../cache/query-cache.js';
 import type { WriteFence } from '../cache/write-fence.js';
@@ -10,6 +11,7 @@ import { tableOf } from '../persistence/table-of.js';
 import { CACHE_CHANNEL } from '../sharding/connections/cache-channel.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import { NoticeConnection } from '../sharding/connections/notice-connection.js';
+import { newWriterName } from '../sharding/replication/consistency-token.js';
 import type { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
 import type { KeptAnswer } from './cached-reads.js';
 import { CommitOutcomes } from './commit-outcomes.js';
@@ -36,6 +38,8 @@ export class GatewayCache {
   readonly writes: WatchedWrites;
   /** A tenant's own share of the cache, above 0 and at most 1; undefined: the options' `tenantShare`. */
   quotaOf: (tenantId: string) => number | undefined = () => undefined;
+  /** The name of this process in tokens: of the process whose cache knows of the write. */
+  readonly #writer = newWriterName();
   readonly #monitor: ReplicationMonitor;
   readonly #nodes: NodeDirectory;
   readonly #effects: SideEffects;
@@ -57,6 +61,7 @@ export class GatewayCache {
     const referencing = referencingTables(nodes.all()[0]?.dataSource.entityMetadatas ?? []);
     this.#effects = new SideEffects(referencing);
     this.writes = new WatchedWrites(this.cache, {
+      writer: this.#writer,
       referencing,
       hasSideEffects: (table) => this.#effects.has(table),
       noticesWithin: ({ shardId, ...write }) => {
@@ -70,6 +75,12 @@ export class GatewayCache {
         this.#outcomes.findOut(shardId, processId, over);
       },
     });
+  }
+
+  /** Whether this cache knows of a write, so that nothing that it answers from here on is older. */
+  knows({ writer }: WrittenPosition): boolean {
+    // The fence of a write of its own has changed what it touches before anybody got a token of it.
+    return writer === this.#writer;
   }
 
   /** A shard's tables are there, or have changed. */

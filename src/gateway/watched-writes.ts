@@ -1,4 +1,5 @@
 import type { ShardPosition } from '../common/shard-position.js';
+import type { WrittenPosition } from '../common/written-position.js';
 import type { QueryCache } from '../cache/query-cache.js';
 import type { TableRows, WrittenRows } from '../cache/table-rows.js';
 import type { RowsPlace } from '../cache/tags.js';
@@ -18,6 +19,8 @@ interface CommittedWrite extends RowsPlace {
 
 /** What has to be known, and to happen, about writes of this process. */
 export interface WriteHooks {
+  /** The name of this process in tokens. */
+  readonly writer: string;
   /** Tables whose rows change with those of another one, by its foreign keys. */
   readonly referencing: Referencing;
   /** Whether a write of a table may change rows of others, beside those by foreign keys. */
@@ -53,7 +56,7 @@ export class WatchedWrites {
    *
    * @param onCommitted hears of its position when the cache knows of it
    */
-  watch(place: RowsPlace, onCommitted: (position: ShardPosition) => void): TransactionWatch {
+  watch(place: RowsPlace, onCommitted: (position: WrittenPosition) => void): TransactionWatch {
     const written = new Written(this.#hooks.hasSideEffects);
     let rows: WrittenRows = [];
     let fence: WriteFence | undefined;
@@ -76,8 +79,12 @@ export class WatchedWrites {
       committed: (at) => {
         const position = { shardId: place.shardId, ...at };
         fence?.committed(position);
-        onCommitted(position);
-        if (!isSome(rows)) return [];
+        if (!isSome(rows)) {
+          // Whoever asks for its position can only mean what others have written.
+          onCommitted(position);
+          return [];
+        }
+        onCommitted({ ...position, writer: this.#hooks.writer });
         this.#hooks.announce({ ...place, rows, position });
         // A commit may have taken longer than announcing worked.
         return isToldWithin ? [] : this.#hooks.noticesWithin({ ...place, rows });

@@ -13,6 +13,7 @@ import type { ReadSource } from '../../src/common/request-trace.js';
 import { resolveGatewayOptions } from '../../src/gateway/gateway-options.js';
 import { GatewayRuntime } from '../../src/gateway/gateway-runtime.js';
 import { DatabaseNode } from '../../src/sharding/connections/database-node.js';
+import type { WrittenPosition } from '../../src/common/written-position.js';
 import { decodeTokens, encodeToken } from '../../src/sharding/replication/consistency-token.js';
 import type { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 import { CreateBilling1763800000100, Invoice, InvoiceLine } from '../support/billing.js';
@@ -407,6 +408,17 @@ describe('a write through this process', () => {
     expect(await sourceOf(byId(one))).not.toBe('cache');
   });
 
+  it('to one row leaves the answers about others to the cache, also for who brings its token', async () => {
+    const { userId, rows } = await newUser(2);
+    const [one = '', other = ''] = rows.map(({ id }) => id);
+    const byId = (): Promise<Invoice | null> => gateway.repository(Invoice).findById(other);
+    await eventually('the first read with a token is answered by the cache', async () => {
+      await eventually('it is kept', async () => (await sourceOf(byId)) === 'cache');
+      const token = encodeToken([await writtenBy(here, userId, { id: one, reminders: 1 })]);
+      return (await reading(here, token, byId)).source === 'cache';
+    });
+  });
+
   it('of a table with a trigger changes what the trigger writes', async () => {
     const { userId, rows } = await newUser();
     const id = rows[0]?.id ?? '';
@@ -511,43 +523,89 @@ describe('a write through another process', () => {
     // What the bus hears is lost from now on.
     const deaf = jest.spyOn(there.cache.cache!, 'beginWrite');
     deaf.mockImplementation((place) => here.cache.cache!.beginWrite(place, []));
-    const { answer: written } = await traced(async () => {
-      await gateway.repository(Invoice).forUser(userId).update({ id }, { reminders: 1 });
-      return GatewayContext.trace()?.written ?? [];
-    });
-    expect(written.length).toBe(1);
-    const withToken = () =>
-      traced(() => {
-        GatewayContext.trace()?.requirePositions(written);
-        return byId();
-      });
-    expect((await withToken()).answer?.reminders).toBe(1);
-    expect(await withToken()).toMatchObject({ source: 'cache', answer: { reminders: 1 } });
+    const token = encodeToken([await writtenBy(here, userId, { id, reminders: 1 })]);
+    expect((await reading(there, token, byId)).answer?.reminders).toBe(1);
+    expect(await reading(there, token, byId)).toMatchObject({ source: 'cache', answer: { reminders: 1 } });
   });
 
-  it('is shown to who has its token joined with a later one of the process that is asked', async () => {
+  it('is shown to who has its token joined with one of the process that is asked, later or as far', async () => {
     const { userId, rows } = await newUser(2);
     const [one = '', other = ''] = rows.map(({ id }) => id);
     const byId = (): Promise<Invoice | null> => there.gateway.repository(Invoice).findById(one);
-    await traced(byId);
     const deaf = jest.spyOn(there.cache.cache!, 'beginWrite');
-    deaf.mockImplementation((place) => here.cache.cache!.beginWrite(place, []));
-    const tokenOf = async (runtime: GatewayRuntime, id: string): Promise<string> => {
-      const { answer } = await traced(async () => {
-        await runtime.gateway.repository(Invoice).forUser(userId).update({ id }, { reminders: 1 });
-        return encodeToken(GatewayContext.trace()?.written ?? []);
-      });
-      return answer;
+    const farther = async (): Promise<{
+      foreign: WrittenPosition;
+      own: WrittenPosition;
+      reminders: number;
+    }> => {
+      const reminders = (await traced(byId)).answer!.reminders + 1;
+      await eventually('it is kept', async () => (await sourceOf(byId)) === 'cache');
+      deaf.mockImplementation((place) => here.cache.cache!.beginWrite(place, []));
+      const foreign = await writtenBy(here, userId, { id: one, reminders });
+      deaf.mockRestore();
+      return { foreign, own: await writtenBy(there, userId, { id: other, reminders }), reminders };
     };
-    const foreign = await tokenOf(here, one);
-    deaf.mockRestore();
-    const own = await tokenOf(there, other);
-    for (const joined of [`${foreign},${own}`, `${own},${foreign}`]) {
-      const { answer } = await traced(() => {
-        GatewayContext.trace()?.requirePositions(decodeTokens(joined));
-        return byId();
-      });
-      expect(answer?.reminders).toBe(1);
+    for (const isAsFar of [false, true]) {
+      for (const isForeignFirst of [false, true]) {
+        const { foreign, own, reminders } = await farther();
+        // As far as two commits at the same time can be.
+        const tokens = [isAsFar ? { ...own, writer: foreign.writer } : foreign, own].map((position) =>
+          encodeToken([position]),
+        );
+        const header = (isForeignFirst ? tokens : tokens.reverse()).join(',');
+        expect((await reading(there, header, byId)).answer?.reminders).toBe(reminders);
+      }
     }
   });
 });
+
+describe('a token of the process that is asked', () => {
+  it('shows the write, and is then answered by the cache, though no replica has it', async () => {
+    const { userId, rows } = await newUser();
+    const id = rows[0]?.id ?? '';
+    const byId = (): Promise<Invoice | null> => gateway.repository(Invoice).findById(id);
+    await traced(byId);
+    await whileReplicaStands(async () => {
+      const token = encodeToken([await writtenBy(here, userId, { id, reminders: 1 })]);
+      await eventually('the cache answers', async () => {
+        const { answer, source } = await reading(here, token, byId);
+        expect(answer?.reminders).toBe(1);
+        return source === 'cache';
+      });
+    });
+  });
+
+  it('names nobody where nothing was written: it can only be about what others wrote', async () => {
+    const { answer } = await traced(async () => {
+      await gateway.transaction({ userId: 'nobody' }, (tx) => tx.getRepository(Invoice).find());
+      return GatewayContext.trace()?.written ?? [];
+    });
+    expect(answer.map(({ shardId, writer }) => ({ shardId, writer }))).toEqual([
+      { shardId: 's0', writer: undefined },
+    ]);
+  });
+});
+
+/** Writes through one of the processes. @returns the position that its token would have */
+async function writtenBy(
+  runtime: GatewayRuntime,
+  userId: string,
+  { id, reminders }: { id: string; reminders: number },
+): Promise<WrittenPosition> {
+  const { answer } = await traced(async () => {
+    await runtime.gateway.repository(Invoice).forUser(userId).update({ id }, { reminders });
+    return GatewayContext.trace()?.written ?? [];
+  });
+  expect(answer).toHaveLength(1);
+  return answer[0]!;
+}
+
+/** Reads through one of the processes with tokens, as its HTTP service would. */
+function reading<T>(runtime: GatewayRuntime, header: string, read: () => Promise<T>) {
+  return traced(() => {
+    GatewayContext.trace()?.requirePositions(decodeTokens(header), (position) =>
+      runtime.cache.knows(position),
+    );
+    return read();
+  });
+}

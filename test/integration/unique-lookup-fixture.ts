@@ -88,6 +88,7 @@ export class LookupWorld {
     const ownWrites = new OwnWrites(isEverywhere, floors);
     // No cache, and nobody to tell.
     const writes = new WatchedWrites(undefined, {
+      writer: 'lookup',
       referencing: () => [],
       hasSideEffects: () => false,
       noticesWithin: () => [],

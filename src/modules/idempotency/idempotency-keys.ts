@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { GatewayContext } from '../../common/gateway-context.js';
 import { GatewayError } from '../../common/gateway-error.js';
 import type { Answer, DecidedOutcome, StoredOutcome, StoredResponse } from './decided-outcome.js';
 import { fromStored, toStored } from './decided-outcome.js';
@@ -110,6 +111,8 @@ export async function findAnswer<Body extends object>(
   if (difference !== undefined) throw keyReused(difference);
   const stored = storedOutcomeOf(row);
   if (stored === undefined) return undefined;
+  // The token leads past the first request's writes, whichever process they went through.
+  GatewayContext.trace()?.restOnOthers();
   const outcome = fromStored(stored, request.shape);
   return { outcome, replayed: true, requestId: stored.response.requestId ?? undefined };
 }

@@ -48,7 +48,7 @@ class HistoryProcess {
       case 'make cells':
         return { ids: await this.#makeCells() };
       case 'meet cells':
-        this.#operations = new CellOperations(this.#runtime.gateway, this.#name, message.ids);
+        this.#operations = new CellOperations(this.#runtime, this.#name, message.ids);
         return {};
       case 'perform':
         return { record: await this.#cells.perform(message.client, message.operation) };
