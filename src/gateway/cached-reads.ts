@@ -4,7 +4,7 @@ import { GatewayContext, type GatewayScope } from '../common/gateway-context.js'
 import { GatewayError, ValidationError } from '../common/gateway-error.js';
 import type { ReadSource, RequestTrace } from '../common/request-trace.js';
 import type { ShardPosition } from '../common/shard-position.js';
-import { sizeOfRows } from '../cache/answer-size.js';
+import { sizeOfAnswer } from '../cache/answer-size.js';
 import type { CacheRead, QueryCache } from '../cache/query-cache.js';
 import type { TableRows } from '../cache/table-rows.js';
 import type { SqlRow } from '../common/sql-executor.js';
@@ -24,6 +24,8 @@ import { StatementNames } from './statement-names.js';
  */
 export interface KeptAnswer {
   readonly rows: readonly RawRow[];
+  /** Its columns, where only the answer tells of them. */
+  readonly fields?: readonly unknown[];
 }
 
 /** What a read asks. Most answers are there: whatever only a database needs is best made when it is asked for. */
@@ -227,7 +229,7 @@ export class CachedReads {
     const ask = async (least: ShardPosition | undefined) => {
       caller.isJoiner = false;
       const answer = await this.#access.readOn(call, askNode, options, least);
-      return { answer, bytes: sizeOfRows(answer.rows) };
+      return { answer, bytes: sizeOfAnswer(answer) };
     };
     const filled = cache.fill(read, statement.tables, ask) as Promise<Answer>;
     const answered = caller.isJoiner ? this.#joined(filled, call.shardId) : filled;

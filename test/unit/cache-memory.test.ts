@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import { sizeOfRows } from '../../src/cache/answer-size.js';
+import { sizeOfAnswer, sizeOfRows } from '../../src/cache/answer-size.js';
 
 const MAX_BYTES = 8 * 1024 * 1024;
 const ROOT = new URL('../../', import.meta.url);
@@ -53,5 +53,12 @@ describe('the size of rows', () => {
     expect(sizeOfRows([[]])).toBe(33);
     expect(sizeOfRows([['', null, 'abcd']])).toBe(33 + 16 + 5 + 20);
     expect(sizeOfRows([['a'], ['b']])).toBe(2 * (33 + 17));
+  });
+
+  it('has room for what readers leave in them, or for what tells of their columns', () => {
+    const rows = [['12.5000', 'A long text. It has points.', null, '7']];
+    const size = sizeOfRows(rows);
+    expect(sizeOfAnswer({ rows })).toBe(size + 66);
+    expect(sizeOfAnswer({ rows, fields: [{}, {}, {}, {}] })).toBe(size + 4 * 60);
   });
 });

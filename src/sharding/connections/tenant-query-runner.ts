@@ -174,7 +174,9 @@ export class TenantQueryRunner extends PostgresQueryRunner {
   /** One statement in a transaction of its own, its fields left as text. */
   async queryText(sql: string, params: readonly unknown[]): Promise<TextResult> {
     const result = await this.#inOwnTransaction(sql, [...params], { rowMode: 'array', types: AS_TEXT });
-    return { ...result, rows: result.rows as RawRow[] };
+    const { command, rowCount, fields, rows } = result;
+    // Nothing else of the driver's result: it may be kept, and that holds a function for each field.
+    return { command, rowCount, fields, rows: rows as RawRow[] };
   }
 
   #answer(sql: string, params: unknown[] | undefined): Promise<pg.QueryResult> {
