@@ -24,8 +24,8 @@ import { runAsAdmin } from '../support/own-databases.js';
 const TENANT = 'acme';
 const OTHER_TENANT = 'globex';
 
-/** How long an answer is written all the time, ms. */
-const WRITTEN_MS = 1_000;
+/** How often an answer is written while it is asked for all the time. */
+const WRITES = 60;
 
 let cluster: EmbeddedCluster;
 let adminUrl: string;
@@ -322,18 +322,18 @@ describe('an answer that is not kept', () => {
     const { userId, rows } = await newUser();
     const id = rows[0]?.id ?? '';
     const invoices = gateway.repository(Invoice);
-    const endMs = performance.now() + WRITTEN_MS;
+    const beganMs = performance.now();
     let acknowledged = 0;
     let answered = 0;
     let longestMs = 0;
     const write = async (): Promise<void> => {
-      while (performance.now() < endMs) {
+      while (acknowledged < WRITES) {
         await invoices.forUser(userId).update({ id }, { reminders: acknowledged + 1 });
         acknowledged += 1;
       }
     };
     const read = async (): Promise<void> => {
-      while (performance.now() < endMs) {
+      while (acknowledged < WRITES) {
         const [least, startedMs] = [acknowledged, performance.now()];
         const { answer } = await traced(() => invoices.findById(id));
         longestMs = Math.max(longestMs, performance.now() - startedMs);
@@ -344,12 +344,11 @@ describe('an answer that is not kept', () => {
     const statements = await log.readsDuring('billing.invoices', () =>
       Promise.all([traced(write), ...Array.from({ length: 200 }, read)]),
     );
-    const run = { acknowledged, answered, statements, longestMs };
+    const run = { answered, statements, longestMs, tookMs: performance.now() - beganMs };
     // Whoever asks waits for one question, or for one that somebody else has asked since the latest write.
-    expect({ ...run, isAnyStarved: longestMs > WRITTEN_MS / 2 }).toEqual({ ...run, isAnyStarved: false });
+    expect({ ...run, isAnyStarved: longestMs > run.tookMs / 2 }).toEqual({ ...run, isAnyStarved: false });
     expect(statements).toBeGreaterThan(0);
     expect({ ...run, isStampede: statements > answered / 20 }).toEqual({ ...run, isStampede: false });
-    expect(acknowledged).toBeGreaterThan(50);
   });
 });
 
