@@ -47,7 +47,7 @@ const RECORDS_KEPT_MS = 30_000;
  * From when a transaction gets its name until its record is known to be there, ms. Recovery keeps its own
  * records many times longer: a coordinator that was overtaken always meets the one that stands against it.
  */
-export const RECORD_PATIENCE_MS = 60_000;
+const RECORD_PATIENCE_MS = 60_000;
 
 /** How long it is tried to find out what was decided, and how long the caller waits for all to be finished, ms. */
 const FIND_OUT_MS = 3_000;
