@@ -33,6 +33,8 @@ export const ERROR_CODES = {
   catalog_unavailable: { status: 503, title: 'The catalog is unavailable' },
   pool_exhausted: { status: 503, title: 'No connection became free in time' },
   overloaded: { status: 503, title: 'A queue is full' },
+  two_phase_unavailable: { status: 503, title: 'No transaction can span shards' },
+  rows_locked: { status: 503, title: 'Rows are locked by somebody else' },
   configuration_invalid: { status: 500, title: 'The configuration is invalid' },
   internal_error: { status: 500, title: 'An internal error' },
 } as const satisfies Record<string, ErrorCodeMeaning>;

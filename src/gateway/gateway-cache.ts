@@ -1,5 +1,3 @@
-import { createHmac } from 'node:crypto';
-import { parse } from 'pg-connection-string';
 import type { Log } from '../common/log.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import type { WrittenPosition } from '../common/written-position.js';
@@ -13,6 +11,7 @@ import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import { NoticeConnection } from '../sharding/connections/notice-connection.js';
 import { newWriterName } from '../sharding/replication/consistency-token.js';
 import type { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
+import { busSecretOf } from './bus-secret.js';
 import type { KeptAnswer } from './cached-reads.js';
 import { CommitOutcomes } from './commit-outcomes.js';
 import { FollowedShard } from './followed-shard.js';
@@ -71,8 +70,8 @@ export class GatewayCache {
       announce: ({ shardId, ...write }) => {
         this.#notices.get(shardId)?.bus.announce(write);
       },
-      findOut: (shardId, processId, over) => {
-        this.#outcomes.findOut(shardId, processId, over);
+      findOut: (shardId, commit, over) => {
+        this.#outcomes.findOut(shardId, commit, over);
       },
     });
   }
@@ -182,12 +181,4 @@ export class GatewayCache {
       fence.committed(position);
     });
   }
-}
-
-/** Tenants can log in to the shard, too: what they send is not believed, and what is sent they cannot read. */
-function busSecretOf(shardId: string, url: string): string {
-  const { password } = parse(url);
-  return createHmac('sha256', password ?? '')
-    .update(`shardgate cache ${shardId}`)
-    .digest('base64url');
 }

@@ -17,6 +17,14 @@ interface CommittedWrite extends RowsPlace {
   readonly position: ShardPosition;
 }
 
+/** A commit whose outcome nobody told. */
+export interface UnknownCommit {
+  /** Of the server's process that may still be at it; 0 where none can be. */
+  readonly processId: number;
+  /** Under which the transaction may be prepared. */
+  readonly gid?: string | undefined;
+}
+
 /** What has to be known, and to happen, about writes of this process. */
 export interface WriteHooks {
   /** The name of this process in tokens. */
@@ -32,9 +40,9 @@ export interface WriteHooks {
   /**
    * Finds out when a commit is over whose outcome nobody told, and a position behind it.
    *
-   * @param processId of the server's process that may still be at it
+   * @param commit where it may still be going on
    */
-  readonly findOut: (shardId: string, processId: number, over: (position: ShardPosition) => void) => void;
+  readonly findOut: (shardId: string, commit: UnknownCommit, over: (position: ShardPosition) => void) => void;
 }
 
 /**
@@ -76,6 +84,10 @@ export class WatchedWrites {
         isToldWithin = notices.length > 0;
         return notices;
       },
+      preparing: () => {
+        rows = written.rows;
+        if (isSome(rows)) fence = this.#cache?.beginWrite(place, rows);
+      },
       committed: (at) => {
         const position = { shardId: place.shardId, ...at };
         fence?.committed(position);
@@ -92,9 +104,9 @@ export class WatchedWrites {
       undone: () => {
         fence?.undone();
       },
-      unknown: (processId) => {
+      unknown: (processId, gid) => {
         if (!isSome(rows)) return;
-        this.#hooks.findOut(place.shardId, processId, (position) => {
+        this.#hooks.findOut(place.shardId, { processId, gid }, (position) => {
           fence?.committed(position);
           this.#hooks.announce({ ...place, rows, position });
         });
