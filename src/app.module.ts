@@ -10,9 +10,14 @@ import type { ServiceSettings } from './modules/service-settings.js';
 import { ServiceSettingsModule } from './modules/service-settings.module.js';
 import { ShardsModule } from './modules/shards/shards.module.js';
 import { TransactionsModule } from './modules/transactions/transactions.module.js';
+import { TransfersModule } from './modules/transfers/transfers.module.js';
+import { TRANSFER_ENTITIES, TRANSFER_MIGRATIONS } from './modules/transfers/transfers.persistence.js';
 
 /** What the standalone service adds to the servers of its configuration. */
-export const SERVICE_SCHEMA = { entities: ACCOUNT_ENTITIES, migrations: ACCOUNT_MIGRATIONS };
+export const SERVICE_SCHEMA = {
+  entities: [...ACCOUNT_ENTITIES, ...TRANSFER_ENTITIES],
+  migrations: [...ACCOUNT_MIGRATIONS, ...TRANSFER_MIGRATIONS],
+};
 
 /** The standalone service: the gateway, and its own HTTP API. */
 @Module({})
@@ -30,6 +35,7 @@ export class AppModule {
         HttpModule,
         AccountsModule,
         TransactionsModule,
+        TransfersModule,
         ShardsModule,
         CacheModule.with(resolveGatewayOptions({ catalog, shards, cache }).cache),
         HealthModule,
