@@ -1,6 +1,7 @@
 import { GatewayError } from '../common/gateway-error.js';
 import { isConnectionFailure, sqlStateOf } from '../sharding/connections/failure.js';
 
+export type { Participant } from '../sharding/transactions/commit-coordinator.js';
 export type { NamedStatement, TenantTransaction } from '../sharding/connections/tenant-transaction.js';
 
 /**

@@ -13,7 +13,6 @@ import { TenantDirectory } from '../tenants/tenant-directory.js';
 import type { TransferCommand } from './decisions/transfer-command.js';
 import { DueTransfers } from './expiry/due-transfers.js';
 import { HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX } from './hold-seconds.js';
-import { CrossShardLanes } from './lanes/cross-shard-lanes.js';
 import { TransferLanes } from './lanes/transfer-lanes.js';
 import { Transfer } from './transfer.js';
 import { transferViewOf, type TransferView } from './transfer-view.js';
@@ -49,7 +48,6 @@ export class TransfersService {
   readonly #runtime: GatewayRuntime;
   readonly #tenants: TenantDirectory;
   readonly #lanes: TransferLanes;
-  readonly #crossShard: CrossShardLanes;
   readonly #due: DueTransfers;
 
   constructor(
@@ -57,14 +55,12 @@ export class TransfersService {
     runtime: GatewayRuntime,
     tenants: TenantDirectory,
     lanes: TransferLanes,
-    crossShard: CrossShardLanes,
     due: DueTransfers,
   ) {
     this.#gateway = gateway;
     this.#runtime = runtime;
     this.#tenants = tenants;
     this.#lanes = lanes;
-    this.#crossShard = crossShard;
     this.#due = due;
   }
 
@@ -95,10 +91,7 @@ export class TransfersService {
     const { homeShardId } = command;
     // Where the payer's own shard does not have the account, there is nothing to be found elsewhere either.
     const otherShardId = this.#shardOf(from) === homeShardId ? this.#shardOf(to) : undefined;
-    const answer =
-      otherShardId === undefined || otherShardId === homeShardId
-        ? await this.#decide(command)
-        : await this.#crossShard.submit(command, otherShardId);
+    const answer = await this.#decide(command, otherShardId);
     if (holdSeconds !== undefined) this.#due.note(GatewayContext.require().tenantId, holdSeconds);
     return answer;
   }
@@ -152,13 +145,20 @@ export class TransfersService {
     return transferViewOf(transfer);
   }
 
-  /** On one shard; where it turns out that an account of another one is needed, on both. */
-  async #decide(command: TransferCommand): Promise<Answer<TransferView>> {
-    const decided = await this.#lanes.submit(command);
+  /** On the shards that are known to be needed; where it turns out that an account is elsewhere, there as well. */
+  async #decide(command: TransferCommand, otherShardId?: string): Promise<Answer<TransferView>> {
+    const decided = await this.#lanes.submit(command, otherShardId);
     if (decided.kind === 'answered') return decided.answer;
-    const otherShardId = this.#shardOf(decided.accountId);
-    if (otherShardId === undefined) throw new GatewayError('internal_error', 'An account has no shard.');
-    return this.#crossShard.submit(command, otherShardId);
+    const neededShardId = this.#shardOf(decided.accountId);
+    if (neededShardId === undefined || otherShardId !== undefined) {
+      throw new GatewayError(
+        'internal_error',
+        'An account of the transfer is on no shard that it was looked for.',
+      );
+    }
+    // Only its home shard knows which account a pending transfer pays.
+    const told = command.kind === 'post' ? { ...command, toAccountId: decided.accountId } : command;
+    return this.#decide(told, neededShardId);
   }
 
   /** With a user in scope the request goes to that user's shard, where what is somebody else's is not found. */

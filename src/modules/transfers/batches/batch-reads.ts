@@ -104,8 +104,8 @@ type FoundAccountRow = AccountRow | (SqlRow & { readonly id: string; readonly ve
 
 type StoredTransferRow = SqlRow & WithText<TransferRow, 'amount'> & { readonly postedAmount: string | null };
 
-/** Where a batch is to be read. */
-export interface BatchPlace {
+/** Whose batch is to be read, and on which of its shards. */
+interface ReadPlace {
   readonly shardId: string;
   readonly tenantId: string;
 }
@@ -116,15 +116,16 @@ export interface BatchPlace {
  */
 export async function readBatch(
   tx: TenantTransaction,
-  { shardId, tenantId }: BatchPlace,
+  { shardId, tenantId }: ReadPlace,
   commands: readonly TransferCommand[],
   mode: LockMode,
 ): Promise<BatchState> {
   const home = [...commands.entries()].filter(([, { homeShardId }]) => homeShardId === shardId);
   const accountIds = distinct(
-    commands.flatMap((command) =>
-      command.kind === 'transfer' ? [command.fromAccountId, command.toAccountId] : [],
-    ),
+    commands.flatMap((command) => {
+      if (command.kind === 'transfer') return [command.fromAccountId, command.toAccountId];
+      return command.kind === 'post' && command.toAccountId !== undefined ? [command.toAccountId] : [];
+    }),
   );
   const transferIds = distinct(
     home.flatMap(([, command]) => (command.kind === 'transfer' ? [] : [command.transferId])),

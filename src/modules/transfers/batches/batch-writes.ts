@@ -72,8 +72,9 @@ const WRITE: NamedStatement = {
 export async function writeBatch(
   tx: TenantTransaction,
   tenantId: string,
-  writes: ShardWrites,
+  writes: ShardWrites | undefined,
 ): Promise<void> {
+  if (writes === undefined) return;
   const { accounts, newTransfers, resolvedTransfers, newEntries, resolvedEntries, keys } = writes;
   if (accounts.length + keys.length === 0) return;
   const idsOf = (...rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id);

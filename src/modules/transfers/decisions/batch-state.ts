@@ -27,3 +27,14 @@ export interface BatchState {
   /** In whole milliseconds, read behind the locks. */
   readonly now: Date;
 }
+
+/** What was read on several shards, as one: the clock is the latest of theirs. */
+export function joinedState(states: readonly BatchState[]): BatchState {
+  return {
+    accounts: new Map(states.flatMap(({ accounts }) => [...accounts])),
+    busy: new Set(states.flatMap(({ busy }) => [...busy])),
+    transfers: new Map(states.flatMap(({ transfers }) => [...transfers])),
+    remembered: new Map(states.flatMap(({ remembered }) => [...remembered])),
+    now: new Date(Math.max(...states.map(({ now }) => now.getTime()))),
+  };
+}

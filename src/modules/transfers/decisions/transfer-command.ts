@@ -36,6 +36,8 @@ export interface PostWanted extends Asked {
   readonly transferId: string;
   /** Above zero; null for all that is held. */
   readonly amount: Decimal | null;
+  /** The account that is paid, where it is known already to be on another shard. */
+  readonly toAccountId?: string;
 }
 
 /** What a pending transfer holds is to be released: given up by the client, or because its time is over. */

@@ -1,12 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { GatewayContext } from '../../../common/gateway-context.js';
-import type { BatchPlace, LockMode } from '../batches/batch-reads.js';
+import { placeOf, type BatchPlace } from '../batches/batch-place.js';
+import type { LockMode } from '../batches/batch-reads.js';
 import type { LaneAnswer, TransferJob } from '../batches/transfer-job.js';
 import type { TransferCommand } from '../decisions/transfer-command.js';
 import { Lane } from './lane.js';
 
-/** Batches of one shard that are under way at once: of different tenants, and a connection each. */
+/** Batches of one shard, or pair of shards, that are under way at once: of different tenants, a connection each. */
 const BATCHES_AT_ONCE = 5;
 
 /** How long a request is tried, at most. */
@@ -20,8 +21,10 @@ export type RunBatch = (
 ) => Promise<readonly TransferJob[]>;
 
 /**
- * One lane per tenant and shard. The lanes of a shard take turns, one batch each: a tenant that floods waits behind
- * its own requests, and others wait for one batch of it at most.
+ * One lane per tenant and shard, and one per tenant and pair of shards, whichever way the money goes: two batches in
+ * opposite directions could wait for each other over two servers, where no server sees it. The lanes of a shard or
+ * pair take turns, one batch each: a tenant that floods waits behind its own requests, and others wait for one batch
+ * of it at most.
  */
 export class TransferLanes {
   readonly #runBatch: RunBatch;
@@ -37,12 +40,13 @@ export class TransferLanes {
   /**
    * Has a request of the scope's tenant decided on its home shard, together with others.
    *
-   * @throws GatewayError `overloaded` when too many wait, or an account is held for too long
+   * @param otherShardId where an account is that it needs as well
+   * @throws GatewayError `overloaded` when too many wait, or an account is held for too long; `two_phase_unavailable`
    * @throws ShardUnavailableError when the primary is away; whether it was done is unknown then
    */
-  submit(command: TransferCommand): Promise<LaneAnswer> {
+  submit(command: TransferCommand, otherShardId = command.homeShardId): Promise<LaneAnswer> {
     const { scope, trace } = GatewayContext.active();
-    const lane = this.#laneAt({ shardId: command.homeShardId, tenantId: scope.tenantId });
+    const lane = this.#laneAt(placeOf(scope.tenantId, [command.homeShardId, otherShardId]));
     return new Promise((resolve, reject) => {
       const deadlineMs = performance.now() + PATIENCE_MS;
       this.#outsideOfScopes(() => {
@@ -52,10 +56,11 @@ export class TransferLanes {
   }
 
   #laneAt(place: BatchPlace): Lane {
-    const key = `${place.shardId} ${place.tenantId}`;
+    const shards = place.shardIds.join(' ');
+    const key = `${place.tenantId} ${shards}`;
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      const inTurn = this.#turnsOf(place.shardId);
+      const inTurn = this.#turnsOf(shards);
       lane = new Lane({
         runBatch: (jobs, mode) => this.#runBatch(place, jobs, mode),
         inTurn: (work) => inTurn(work),
@@ -66,11 +71,11 @@ export class TransferLanes {
     return lane;
   }
 
-  #turnsOf(shardId: string): LimitFunction {
-    let turns = this.#turns.get(shardId);
+  #turnsOf(shards: string): LimitFunction {
+    let turns = this.#turns.get(shards);
     if (turns === undefined) {
       turns = pLimit(BATCHES_AT_ONCE);
-      this.#turns.set(shardId, turns);
+      this.#turns.set(shards, turns);
     }
     return turns;
   }

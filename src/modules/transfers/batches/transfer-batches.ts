@@ -1,8 +1,11 @@
+import { GatewayError } from '../../../common/gateway-error.js';
 import type { Asker, ShardAccess } from '../../../gateway/shard-access.js';
-import { failureOf, type TenantTransaction } from '../../../gateway/shared-transaction.js';
+import { failureOf, type Participant } from '../../../gateway/shared-transaction.js';
 import { decideBatch, type BatchDecision } from '../decisions/decide-batch.js';
 import type { MintId } from '../decisions/working-ledger.js';
-import { readBatch, type BatchPlace, type LockMode } from './batch-reads.js';
+import { joinedState, type BatchState } from '../decisions/batch-state.js';
+import type { BatchPlace } from './batch-place.js';
+import { readBatch, type LockMode } from './batch-reads.js';
 import { writeBatch } from './batch-writes.js';
 import type { TransferJob } from './transfer-job.js';
 
@@ -13,22 +16,18 @@ const CONFLICTS_MAX = 10;
 const SEVERAL_ACTORS = 'shardgate:transfers';
 
 /**
- * Runs batches of transfers whose accounts are on one shard: lock and read, decide, write and commit. A batch that
- * the database refuses is tried again in halves, down to one request, so that one's trouble is nobody else's.
+ * Runs batches of transfers: lock and read, shard by shard, decide, write and commit on all of them. A batch that a
+ * database refuses is tried again in halves, down to one request, so that one's trouble is nobody else's.
  */
-export class OneShardBatches {
+export class TransferBatches {
   readonly #access: ShardAccess;
   readonly #mintId: MintId;
-  readonly #isOnShard: (place: BatchPlace, accountId: string) => boolean;
+  readonly #shardOf: (tenantId: string, accountId: string) => string;
 
-  constructor(
-    access: ShardAccess,
-    mintId: MintId,
-    isOnShard: (place: BatchPlace, accountId: string) => boolean,
-  ) {
+  constructor(access: ShardAccess, mintId: MintId, shardOf: (tenantId: string, accountId: string) => string) {
     this.#access = access;
     this.#mintId = mintId;
-    this.#isOnShard = isOnShard;
+    this.#shardOf = shardOf;
   }
 
   /**
@@ -48,7 +47,7 @@ export class OneShardBatches {
       const failure = failureOf(error);
       if (failure === 'busy' && mode === 'wait') return this.run(place, jobs, 'skip');
       if (failure === 'lost' || failure === 'refused') {
-        return rejectAll(jobs, this.#access.writeFailure(place.shardId, error));
+        return rejectAll(jobs, this.#access.writeFailure(place.shardIds[0] ?? '', error));
       }
       if (jobs.length > 1) {
         const middle = jobs.length >>> 1;
@@ -68,31 +67,49 @@ export class OneShardBatches {
     jobs: readonly TransferJob[],
     mode: LockMode,
   ): Promise<readonly TransferJob[]> {
+    const { tenantId, shardIds } = place;
+    const commands = jobs.map(({ command }) => command);
+    const parts: Participant[] = [];
     let decision: BatchDecision | undefined;
     const askers = (): Asker[] => askersOf(jobs, decision);
-    const tx = await this.#access.beginShared(place, actorOf(jobs), askers);
     try {
-      const commands = jobs.map(({ command }) => command);
-      const state = await readBatch(tx, place, commands, mode);
-      const isHere = (accountId: string): boolean => this.#isOnShard(place, accountId);
-      decision = decideBatch(commands, state, { mintId: this.#mintId, isHere });
+      const states: BatchState[] = [];
+      // One after the other: who has locked on a later shard waits for nobody on an earlier one.
+      for (const shardId of shardIds) {
+        const transaction = await this.#access.beginShared({ shardId, tenantId }, actorOf(jobs), askers);
+        parts.push({ shardId, transaction });
+        states.push(await readBatch(transaction, { shardId, tenantId }, commands, mode));
+      }
+      const isHere = (accountId: string): boolean => shardIds.includes(this.#shardOf(tenantId, accountId));
+      decision = decideBatch(commands, joinedState(states), { mintId: this.#mintId, isHere });
     } catch (error) {
-      await tx.rollback();
+      await Promise.all(parts.map(({ transaction }) => transaction.rollback()));
       throw error;
     }
-    await this.#commit(tx, place, decision);
+    await this.#commit(parts, tenantId, decision);
     return tellAll(jobs, decision);
   }
 
-  /** Sends what is to be written and COMMIT at once. @throws what the first of them failed with */
-  async #commit(tx: TenantTransaction, { shardId, tenantId }: BatchPlace, { writes }: BatchDecision) {
-    const onShard = writes.get(shardId);
-    const [written, committed] = await Promise.allSettled([
-      onShard && writeBatch(tx, tenantId, onShard),
-      tx.commit(),
+  /**
+   * Sends what is to be written and what commits it at once. What only was read is committed by itself: its position
+   * says up to where it was read.
+   *
+   * @throws what it failed with; where nobody but a database said so, the first thing that failed
+   */
+  async #commit(parts: readonly Participant[], tenantId: string, { writes }: BatchDecision): Promise<void> {
+    const written = parts.filter(({ shardId }) => writes.has(shardId));
+    const results = await Promise.allSettled([
+      ...written.map(({ shardId, transaction }) => writeBatch(transaction, tenantId, writes.get(shardId))),
+      this.#access.commitTogether(written),
+      ...parts
+        .filter(({ shardId }) => !writes.has(shardId))
+        .map((part) => this.#access.commitTogether([part])),
     ]);
-    if (written.status === 'rejected') throw written.reason;
-    if (committed.status === 'rejected') throw committed.reason;
+    const failures = results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason as unknown] : [],
+    );
+    if (failures.length === 0) return;
+    throw failures.find((failure) => failure instanceof GatewayError) ?? failures[0];
   }
 }
 
@@ -115,7 +132,10 @@ function tellAll(jobs: readonly TransferJob[], { results }: BatchDecision): Tran
     const result = results[place];
     if (result === undefined || result.kind === 'busy') return true;
     if (result.kind === 'thrown') job.reject(result.error);
-    else job.resolve(result);
+    else {
+      if (result.kind === 'answered' && result.answer.replayed) job.trace.restOnOthers();
+      job.resolve(result);
+    }
     return false;
   });
 }
