@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Decimal } from 'decimal.js';
 import { GatewayContext } from '../../common/gateway-context.js';
-import { GatewayError, NotFoundError, ValidationError, type FieldFault } from '../../common/gateway-error.js';
+import { NotFoundError, ValidationError, type FieldFault } from '../../common/gateway-error.js';
 import { DataGateway } from '../../gateway/data-gateway.js';
 import { GatewayRuntime } from '../../gateway/gateway-runtime.js';
 import { isGatewayId } from '../../sharding/topology/gateway-id.js';
@@ -98,7 +98,7 @@ export class TransfersService {
     const answer =
       otherShardId === undefined || otherShardId === homeShardId
         ? await this.#decide(command)
-        : await this.#crossShard.submit(command, otherShardId);
+        : await this.#crossShard.submit(command, { shardId: otherShardId, accountId: to });
     if (holdSeconds !== undefined) this.#due.note(GatewayContext.require().tenantId, holdSeconds);
     return answer;
   }
@@ -156,9 +156,10 @@ export class TransfersService {
   async #decide(command: TransferCommand): Promise<Answer<TransferView>> {
     const decided = await this.#lanes.submit(command);
     if (decided.kind === 'answered') return decided.answer;
-    const otherShardId = this.#shardOf(decided.accountId);
-    if (otherShardId === undefined) throw new GatewayError('internal_error', 'An account has no shard.');
-    return this.#crossShard.submit(command, otherShardId);
+    const { accountId } = decided;
+    const { tenantId } = GatewayContext.require();
+    const { shardId } = this.#runtime.router.forId({ tenantId, id: accountId });
+    return this.#crossShard.submit(command, { shardId, accountId });
   }
 
   /** With a user in scope the request goes to that user's shard, where what is somebody else's is not found. */

@@ -113,19 +113,21 @@ export interface BatchPlace {
 /**
  * Locks on one shard what the commands are about, and reads what they are decided on: everything goes out at once.
  * Of commands that have another home shard, only their accounts are looked for.
+ *
+ * @param payeeIds accounts to be locked as well: those of transfers that are to be posted from another shard
  */
 export async function readBatch(
   tx: TenantTransaction,
   { shardId, tenantId }: BatchPlace,
   commands: readonly TransferCommand[],
   mode: LockMode,
+  payeeIds: readonly string[] = [],
 ): Promise<BatchState> {
   const home = [...commands.entries()].filter(([, { homeShardId }]) => homeShardId === shardId);
-  const accountIds = distinct(
-    commands.flatMap((command) =>
-      command.kind === 'transfer' ? [command.fromAccountId, command.toAccountId] : [],
-    ),
+  const named = commands.flatMap((command) =>
+    command.kind === 'transfer' ? [command.fromAccountId, command.toAccountId] : [],
   );
+  const accountIds = distinct([...named, ...payeeIds]);
   const transferIds = distinct(
     home.flatMap(([, command]) => (command.kind === 'transfer' ? [] : [command.transferId])),
   );
