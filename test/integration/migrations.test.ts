@@ -138,7 +138,7 @@ describe('Migrating shards', () => {
     expect(events.filter(({ shardId }) => shardId === 's1').map(({ type }) => type)).toEqual(
       ALL.flatMap(() => ['applying', 'applied']),
     );
-    expect(events).toContainEqual({ type: 'applied', shardId: 's0', name: NOTES, index: 3, total: 4 });
+    expect(events).toContainEqual({ type: 'applied', shardId: 's0', name: NOTES, index: 4, total: 5 });
     await expectWholeEverywhere();
   });
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GatewayError, ShardUnavailableError } from '../../common/gateway-error.js';
 import { settledWithin } from '../../common/settled-within.js';
 import type { Log } from '../../common/log.js';
@@ -51,6 +52,7 @@ const RECORD_PATIENCE_MS = 60_000;
 
 /** How long it is tried to find out what was decided, and how long the caller waits for all to be finished, ms. */
 const FIND_OUT_MS = 3_000;
+const FIND_OUT_PAUSE_MS = 100;
 const FINISH_PATIENCE_MS = 2_000;
 
 /** SQLSTATEs of a record that recovery has made already; of PREPARE where it is switched off, or all are in use. */
@@ -155,8 +157,16 @@ export class CommitCoordinator {
       if (row !== undefined) transaction.foundCommitted(committedPosition(row));
       return decision;
     };
-    const asked = ask().catch(() => undefined);
-    return (await settledWithin(asked, FIND_OUT_MS)) ? asked : undefined;
+    const untilMs = performance.now() + FIND_OUT_MS;
+    while (performance.now() < untilMs) {
+      // Other connections of the pool may have broken with the one that was lost.
+      const asked = ask().catch(() => undefined);
+      const isAnswered = await settledWithin(asked, untilMs - performance.now());
+      const decision = isAnswered ? await asked : undefined;
+      if (decision !== undefined) return decision;
+      await sleep(FIND_OUT_PAUSE_MS);
+    }
+    return undefined;
   }
 
   async #finishAll(
