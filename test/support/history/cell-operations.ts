@@ -7,9 +7,10 @@ import {
   type ShardedRepository,
 } from '../../../src/index.js';
 import { decodeTokens, encodeToken } from '../../../src/sharding/replication/consistency-token.js';
-import { Cell, CELL_TENANT, cellNamed, nameOf, userOf } from './cell.js';
+import { Cell, cellNamed, nameOf, userOf } from './cell.js';
 import {
   sharedNowMs,
+  type CellField,
   type Operation,
   type OperationRecord,
   type ProcessName,
@@ -37,13 +38,15 @@ class UndoneError extends Error {}
 export class CellOperations {
   readonly #gateway: DataGateway;
   readonly #process: ProcessName;
+  readonly #tenantId: string;
   readonly #ids: readonly string[];
   #writes = 0;
 
-  /** @param ids of the rows, by the index of the cell */
-  constructor(gateway: DataGateway, process: ProcessName, ids: readonly string[]) {
+  /** @param ids of the tenant's rows, by the index of the cell */
+  constructor(gateway: DataGateway, process: ProcessName, { tenantId, ids }: CellField) {
     this.#gateway = gateway;
     this.#process = process;
+    this.#tenantId = tenantId;
     this.#ids = ids;
   }
 
@@ -51,7 +54,7 @@ export class CellOperations {
   perform(client: string, operation: Operation): Promise<OperationRecord> {
     const [cell = 0] = operation.cells;
     const scope = {
-      tenantId: CELL_TENANT,
+      tenantId: this.#tenantId,
       actor: client,
       ...(operation.isAsUser && { userId: userOf(cell) }),
     };
@@ -163,7 +166,7 @@ export class CellOperations {
         return this.#gateway.transaction({ userId }, async (tx) => {
           const repository = tx.getRepository(Cell);
           const undone = tx.manager.transaction(async (nested) => {
-            await nested.increment(Cell, { tenantId: CELL_TENANT, id }, 'value', UNDONE_STEP);
+            await nested.increment(Cell, { tenantId: this.#tenantId, id }, 'value', UNDONE_STEP);
             throw new UndoneError();
           });
           await undone.catch(ignoreUndone);
