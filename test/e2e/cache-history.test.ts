@@ -1,40 +1,61 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 // First: the processes that it stops after the file must be gone before the cluster is.
 import { GatewayWorker } from '../support/history/gateway-worker.js';
+import type { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 import { startOwnCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { BOUND_MS, BROKEN_HISTORIES, SOUND_HISTORIES } from '../support/history/broken-histories.js';
 import { cellsOf } from '../support/history/cell.js';
 import { faultsIn, someOfEach, summaryOf } from '../support/history/check-history.js';
 import { Faults } from '../support/history/faults.js';
+import { MECHANISMS, type Mechanism } from '../support/history/mechanism.js';
 import type { OperationRecord, ReadRecord } from '../support/history/records.js';
 import { RoamingClient } from '../support/history/roaming-client.js';
+import { Witness } from '../support/history/witness.js';
 
 /** How long the load goes on, ms. `npm run test:soak` goes on for longer. */
 const LOAD_MS = Number(process.env.SHARDGATE_TEST_HISTORY_MS ?? 10_000);
 /** Of all chance; a run that fails says it. */
 const SEED = Number(process.env.SHARDGATE_TEST_HISTORY_SEED ?? randomInt(2 ** 31));
 
+/** How long it may take until a cache without one of its mechanisms is found out, ms; mostly it takes a few seconds. */
+const BROKEN_MS_MAX = 40_000;
+/** How often what was seen is looked at meanwhile, ms. */
+const LOOK_EVERY_MS = 2_000;
+
 /** Entries of a shard are not served when its notices have not been heard for so long: `src/cache/bus`. */
 const SILENCE_MS = 1_500;
 /** A batch waits for the answer to the one before; a busy server takes its time for that. */
 const MARGIN_MS = 250;
 
+const SOUND_TENANT = 'sound';
+/** Who does without which mechanism of the cache. */
+const BROKEN_TENANTS = { fence: 'without-fence', position: 'without-position', gap: 'without-gap' };
+/** The rules that then are broken, each by itself or with others. */
+const BROKEN_RULES: Readonly<Record<Mechanism, string>> = { fence: 'shown', position: 'own', gap: 'bound' };
+
+let cluster: EmbeddedCluster;
 let workers: readonly GatewayWorker[];
-let faults: Faults;
 
 beforeAll(async () => {
-  const cluster = await startOwnCluster({ shards: 1, replicas: 1 });
+  cluster = await startOwnCluster({ shards: 1, replicas: 1 });
   // One after the other: the first applies the migrations.
   const first = await GatewayWorker.start('first', cluster.config);
   const second = await GatewayWorker.start('second', cluster.config);
   workers = [first, second];
-  const ids = await first.makeCells();
+  const tenantIds = [SOUND_TENANT, ...Object.values(BROKEN_TENANTS)];
+  await Promise.all(tenantIds.map((tenantId) => prepareCells(first, tenantId)));
+}, 90_000);
+
+/** Makes a tenant's cells, which both processes then have in their caches. */
+async function prepareCells(maker: GatewayWorker, tenantId: string): Promise<void> {
+  const field = await maker.makeCells(tenantId);
   for (const worker of workers) {
-    await worker.meetCells(ids);
+    await worker.meetCells(field);
     await eventually('the cache answers', async () => {
-      const record = (await worker.perform('nobody', {
+      const record = (await worker.perform(tenantId, 'nobody', {
         kind: 'read',
         how: 'page of all',
         cells: cellsOf(),
@@ -45,25 +66,67 @@ beforeAll(async () => {
       return record.source === 'cache' && record.seen.length === cellsOf().length;
     });
   }
-  faults = await Faults.prepare(cluster, SEED);
-}, 90_000);
+}
 
-async function load(): Promise<{ history: readonly OperationRecord[]; delayMs: number }> {
-  const roaming = cellsOf('quiet').map(
-    (owned, index) =>
-      new RoamingClient(`roaming.${index}`, { workers, faults }, { seed: SEED + 3_000 + index, owned }),
-  );
-  await Promise.all(workers.map((worker) => worker.load({ seed: SEED, forMs: LOAD_MS })));
-  const [roamed] = await Promise.all([
-    Promise.all(roaming.map((client) => client.run(LOAD_MS))),
-    faults.run(LOAD_MS),
+/** What some tenants' clients did so far. */
+interface Seen {
+  /** How old the cache may be about another process's writes, ms. */
+  readonly boundMs: number;
+  /** Of each tenant. */
+  readonly histories: readonly (readonly OperationRecord[])[];
+}
+
+/**
+ * Lets clients of all of these tenants run amid the same faults.
+ *
+ * @param isEnough is asked every now and then whether to end it before its time
+ */
+async function load(
+  tenantIds: readonly string[],
+  forMs: number,
+  isEnough: (seen: Seen) => boolean = () => false,
+): Promise<Seen & { readonly cuts: number; readonly lagChanges: number }> {
+  const faults = await Faults.prepare(cluster, workers, SEED);
+  const clients = tenantIds.map((tenantId) => [
+    new Witness(workers, { tenantId, seed: SEED + 4_000 }),
+    ...cellsOf('quiet').map((owned, index) => {
+      const plan = { tenantId, seed: SEED + 3_000 + index, owned };
+      return new RoamingClient(`roaming.${index}`, { workers, faults }, plan);
+    }),
   ]);
-  const finished = await Promise.all(workers.map((worker) => worker.finish()));
-  await faults.end();
-  return {
-    history: [...roamed.flat(), ...finished.flatMap(({ history }) => history)],
-    delayMs: Math.max(...finished.map(({ delayMs }) => delayMs)),
+  const seen = async (how: 'look' | 'finish'): Promise<Seen> => {
+    const told = await Promise.all(
+      tenantIds.map((tenantId) => Promise.all(workers.map((worker) => worker[how](tenantId)))),
+    );
+    const delayMs = Math.max(...told.flat().map((each) => each.delayMs));
+    const histories = told.map((ofProcesses, index) =>
+      [...ofProcesses, ...(clients[index] ?? [])].flatMap(({ history }) => history),
+    );
+    return { boundMs: SILENCE_MS + MARGIN_MS + delayMs, histories };
   };
+  const end = new AbortController();
+  const running = Promise.all([
+    faults.run(end.signal),
+    ...clients.flat().map((client) => client.run(end.signal)),
+    ...tenantIds.flatMap((tenantId) => workers.map((worker) => worker.load({ tenantId, seed: SEED }))),
+  ]);
+  const untilMs = performance.now() + forMs;
+  do await sleep(Math.min(LOOK_EVERY_MS, untilMs - performance.now()));
+  while (performance.now() < untilMs && !isEnough(await seen('look')));
+  end.abort();
+  await running;
+  const all = await seen('finish');
+  await faults.end();
+  return { ...all, cuts: faults.cuts, lagChanges: faults.lagChanges };
+}
+
+/** Whether the run showed that each mechanism was missing from the cache of who had to do without it. */
+function noticed({ histories, boundMs }: Seen): Record<string, boolean> {
+  const entries = MECHANISMS.map((mechanism, index): [string, boolean] => {
+    const rule = `${BROKEN_RULES[mechanism]}:`;
+    return [mechanism, faultsIn(histories[index] ?? [], boundMs).some((fault) => fault.startsWith(rule))];
+  });
+  return Object.fromEntries(entries);
 }
 
 describe('the rules', () => {
@@ -82,16 +145,15 @@ describe(`with two processes, a replica that lags by changing times and buses th
   it(
     'every read shows what it must, and nothing that was not written',
     async () => {
-      const { history, delayMs } = await load();
-      const boundMs = SILENCE_MS + MARGIN_MS + delayMs;
+      const { cuts, lagChanges, boundMs, histories } = await load([SOUND_TENANT], LOAD_MS);
+      const [history = []] = histories;
       const failed = history.flatMap(({ kind, how, failure }) =>
         failure === undefined ? [] : [`failed: ${kind} ${how}: ${failure}`],
       );
       const summary = summaryOf(history);
-      const { cuts, lagChanges } = faults;
       // Without these nothing was put to the test.
       const lacking = Object.entries({
-        hits: summary.hits < summary.reads / 3,
+        hits: summary.hits < summary.reads / 4,
         'rows that lagged': summary.laggingRows < 20,
         'changes of the lag': lagChanges < LOAD_MS / 2_000,
         'cuts of buses': cuts < LOAD_MS / 5_000,
@@ -102,5 +164,21 @@ describe(`with two processes, a replica that lags by changing times and buses th
       expect({ run, broken, lacking }).toEqual({ run, broken: [], lacking: [] });
     },
     LOAD_MS + 60_000,
+  );
+
+  it(
+    'that a mechanism has been taken out of the cache is noticed, for each of them',
+    async () => {
+      await Promise.all(workers.map((worker) => worker.takeOut(BROKEN_TENANTS)));
+      const tenantIds = MECHANISMS.map((mechanism) => BROKEN_TENANTS[mechanism]);
+      const seen = await load(
+        tenantIds,
+        BROKEN_MS_MAX,
+        (soFar) => !Object.values(noticed(soFar)).includes(false),
+      );
+      const run = { seed: SEED, cuts: seen.cuts, boundMs: Math.round(seen.boundMs) };
+      expect({ ...run, ...noticed(seen) }).toEqual({ ...run, fence: true, position: true, gap: true });
+    },
+    BROKEN_MS_MAX + 60_000,
   );
 });

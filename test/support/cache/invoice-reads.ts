@@ -10,7 +10,7 @@ import { Invoice } from '../billing.js';
 const ROWS_MAX = 100;
 
 /** Readers at once. */
-const READERS = 64;
+const READERS = 128;
 
 const INSERT_SQL = `
   INSERT INTO billing.invoices (tenant_id, id, user_id, bucket, number, total, reminders)
@@ -87,7 +87,7 @@ export class InvoiceReads {
     const after = `${numberOf(number % this.#ids.length)} ${number}`;
     if (kind < 0.85) return invoices.findById(this.#mint.mint(this.#bucket), options);
     if (kind < 0.94) return invoices.findOneBy({ number: after }, options);
-    if (kind < 0.98) {
+    if (kind < 0.99) {
       return invoices.find({
         where: { number: MoreThan(after) },
         order: { number: 'ASC' },

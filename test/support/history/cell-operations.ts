@@ -7,9 +7,10 @@ import {
 } from '../../../src/index.js';
 import type { GatewayRuntime } from '../../../src/gateway/gateway-runtime.js';
 import { decodeTokens, encodeToken } from '../../../src/sharding/replication/consistency-token.js';
-import { Cell, CELL_TENANT, cellNamed, nameOf, userOf } from './cell.js';
+import { Cell, cellNamed, nameOf, userOf } from './cell.js';
 import {
   sharedNowMs,
+  type CellField,
   type Operation,
   type OperationRecord,
   type ProcessName,
@@ -37,17 +38,19 @@ class UndoneError extends Error {}
 export class CellOperations {
   readonly #runtime: Pick<GatewayRuntime, 'gateway' | 'cache'>;
   readonly #process: ProcessName;
+  readonly #tenantId: string;
   readonly #ids: readonly string[];
   #writes = 0;
 
-  /** @param ids of the rows, by the index of the cell */
+  /** @param ids of the tenant's rows, by the index of the cell */
   constructor(
     runtime: Pick<GatewayRuntime, 'gateway' | 'cache'>,
     process: ProcessName,
-    ids: readonly string[],
+    { tenantId, ids }: CellField,
   ) {
     this.#runtime = runtime;
     this.#process = process;
+    this.#tenantId = tenantId;
     this.#ids = ids;
   }
 
@@ -55,7 +58,7 @@ export class CellOperations {
   perform(client: string, operation: Operation): Promise<OperationRecord> {
     const [cell = 0] = operation.cells;
     const scope = {
-      tenantId: CELL_TENANT,
+      tenantId: this.#tenantId,
       actor: client,
       ...(operation.isAsUser && { userId: userOf(cell) }),
     };
@@ -180,7 +183,7 @@ export class CellOperations {
         return this.#runtime.gateway.transaction({ userId }, async (tx) => {
           const repository = tx.getRepository(Cell);
           const undone = tx.manager.transaction(async (nested) => {
-            await nested.increment(Cell, { tenantId: CELL_TENANT, id }, 'value', UNDONE_STEP);
+            await nested.increment(Cell, { tenantId: this.#tenantId, id }, 'value', UNDONE_STEP);
             throw new UndoneError();
           });
           await undone.catch(ignoreUndone);

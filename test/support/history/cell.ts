@@ -2,19 +2,16 @@ import 'reflect-metadata';
 import { Column, Entity, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { Sharded, ShardedEntity } from '../../../src/index.js';
 
-/** The tenant of all of them. */
-export const CELL_TENANT = 'cells';
-
 /** Users, and cells of each. */
 const USERS = ['ada', 'bob', 'cyd', 'dan'] as const;
-const CELLS_PER_USER = 5;
+const CELLS_PER_USER = 6;
 
 /** How many cells there are; they are known by their index. */
 const CELL_COUNT = USERS.length * CELLS_PER_USER;
 
 /** Who writes a cell: one client of the first or of the second process, many clients, or one that uses both. */
 export type CellUse = 'first' | 'second' | 'contended' | 'quiet';
-const USES: readonly CellUse[] = ['first', 'second', 'contended', 'contended', 'quiet'];
+const USES: readonly CellUse[] = ['first', 'second', 'contended', 'contended', 'quiet', 'quiet'];
 
 /** A row that counts its writes: each that is kept makes `value` greater by one. */
 @Sharded()

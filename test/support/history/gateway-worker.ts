@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from '@jest/globals';
 import type { ClusterConfig } from '../../../src/sharding/cluster/cluster-config.js';
+import type { Mechanism } from './mechanism.js';
 import type { FromProcess, LoadRequest, ToProcess } from './process-messages.js';
-import type { Operation, OperationRecord, ProcessName } from './records.js';
+import type { CellField, Operation, OperationRecord, ProcessName } from './records.js';
+import { SlowWire } from './slow-wire.js';
 
 const STOP_TIMEOUT_MS = 10_000;
 
@@ -17,6 +19,8 @@ afterAll(async () => {
 /** One of the two gateway processes, as the test sees it. Stopped after the test file. */
 export class GatewayWorker {
   readonly name: ProcessName;
+  /** Between it and the primary. */
+  readonly wire: SlowWire;
   readonly #child: ChildProcess;
   readonly #waiting = new Map<
     number,
@@ -24,8 +28,9 @@ export class GatewayWorker {
   >();
   #calls = 0;
 
-  private constructor(name: ProcessName, child: ChildProcess) {
+  private constructor(name: ProcessName, wire: SlowWire, child: ChildProcess) {
     this.name = name;
+    this.wire = wire;
     this.#child = child;
     child.on('message', (answer: FromProcess) => {
       const waiting = this.#waiting.get(answer.call);
@@ -41,41 +46,57 @@ export class GatewayWorker {
 
   /** Starts one on these servers. */
   static async start(name: ProcessName, config: ClusterConfig): Promise<GatewayWorker> {
+    const [shard, ...others] = config.shards;
+    if (shard === undefined) throw new Error('There is no shard.');
+    const wire = await SlowWire.to(shard.primary.url);
     const child = fork(fileURLToPath(new URL('./history-process.ts', import.meta.url)), [], {
       execArgv: ['--import', fileURLToPath(new URL('../register-typescript.js', import.meta.url))],
       serialization: 'advanced',
     });
-    const worker = new GatewayWorker(name, child);
+    const worker = new GatewayWorker(name, wire, child);
     running.add(worker);
-    await worker.#ask({ kind: 'start', name, config });
+    const primary = { ...shard.primary, url: wire.url };
+    const shards = [{ ...shard, primary }, ...others];
+    await worker.#ask({ kind: 'start', name, config: { ...config, shards } });
     return worker;
   }
 
-  /** Makes the rows. @returns their ids, by the index of the cell */
-  async makeCells(): Promise<readonly string[]> {
-    return (await this.#ask({ kind: 'make cells' })).ids ?? [];
+  /** Makes a tenant's rows. */
+  async makeCells(tenantId: string): Promise<CellField> {
+    return { tenantId, ids: (await this.#ask({ kind: 'make cells', tenantId })).ids ?? [] };
   }
 
   /** Says which rows there are. */
-  async meetCells(ids: readonly string[]): Promise<void> {
-    await this.#ask({ kind: 'meet cells', ids });
+  async meetCells(field: CellField): Promise<void> {
+    await this.#ask({ kind: 'meet cells', ...field });
   }
 
-  /** Runs one operation through this process. */
-  async perform(client: string, operation: Operation): Promise<OperationRecord> {
-    const { record } = await this.#ask({ kind: 'perform', client, operation });
+  /** Takes mechanisms out of its cache. @param mechanisms whose answers are to do without each */
+  async takeOut(mechanisms: Readonly<Record<Mechanism, string>>): Promise<void> {
+    await this.#ask({ kind: 'take out', mechanisms });
+  }
+
+  /** Runs one operation on a tenant's cells through this process. */
+  async perform(tenantId: string, client: string, operation: Operation): Promise<OperationRecord> {
+    const { record } = await this.#ask({ kind: 'perform', tenantId, client, operation });
     if (record === undefined) throw new Error('There is no record of the operation.');
     return record;
   }
 
-  /** Lets its own clients run. */
+  /** Lets its own clients run, until they are to finish. */
   async load(request: LoadRequest): Promise<void> {
     await this.#ask({ kind: 'load', ...request });
   }
 
-  /** Waits until they are done. @returns what they did, and how long at most its event loop was late, ms */
-  async finish(): Promise<{ history: readonly OperationRecord[]; delayMs: number }> {
-    const { history = [], delayMs = 0 } = await this.#ask({ kind: 'finish' });
+  /** What a tenant's have done so far, and how long at most its event loop was late, ms. */
+  async look(tenantId: string): Promise<{ history: readonly OperationRecord[]; delayMs: number }> {
+    const { history = [], delayMs = 0 } = await this.#ask({ kind: 'look', tenantId });
+    return { history, delayMs };
+  }
+
+  /** Ends a tenant's. @returns what they did, and how long at most its event loop was late, ms */
+  async finish(tenantId: string): Promise<{ history: readonly OperationRecord[]; delayMs: number }> {
+    const { history = [], delayMs = 0 } = await this.#ask({ kind: 'finish', tenantId });
     return { history, delayMs };
   }
 
@@ -87,6 +108,7 @@ export class GatewayWorker {
     if (this.#child.connected) this.#child.disconnect();
     await exited;
     clearTimeout(timer);
+    this.wire.close();
   }
 
   #ask(message: ToProcess): Promise<FromProcess> {

@@ -1,20 +1,28 @@
 import type { ClusterConfig } from '../../../src/sharding/cluster/cluster-config.js';
-import type { Operation, OperationRecord, ProcessName } from './records.js';
+import type { Mechanism } from './mechanism.js';
+import type { CellField, Operation, OperationRecord, ProcessName } from './records.js';
 
-/** How long the clients of a process go on, and the seed of all chance. */
+/** Whose cells the clients of a process go to, and the seed of all chance. */
 export interface LoadRequest {
+  readonly tenantId: string;
   readonly seed: number;
-  readonly forMs: number;
 }
 
 /** What a history process is asked; each with a number, by which the answer is known. */
 export type ToProcess =
   | { readonly kind: 'start'; readonly name: ProcessName; readonly config: ClusterConfig }
-  | { readonly kind: 'make cells' }
-  | { readonly kind: 'meet cells'; readonly ids: readonly string[] }
-  | { readonly kind: 'perform'; readonly client: string; readonly operation: Operation }
+  | { readonly kind: 'make cells'; readonly tenantId: string }
+  | ({ readonly kind: 'meet cells' } & CellField)
+  | { readonly kind: 'take out'; readonly mechanisms: Readonly<Record<Mechanism, string>> }
+  | {
+      readonly kind: 'perform';
+      readonly tenantId: string;
+      readonly client: string;
+      readonly operation: Operation;
+    }
   | ({ readonly kind: 'load' } & LoadRequest)
-  | { readonly kind: 'finish' }
+  | { readonly kind: 'look'; readonly tenantId: string }
+  | { readonly kind: 'finish'; readonly tenantId: string }
   | { readonly kind: 'stop' };
 
 /** What it answers. */

@@ -4,6 +4,12 @@ import type { ReadSource } from '../../../src/common/request-trace.js';
 export type ProcessName = 'first' | 'second';
 export const PROCESS_NAMES: readonly ProcessName[] = ['first', 'second'];
 
+/** A tenant's cells: the ids of their rows, by the index of the cell. */
+export interface CellField {
+  readonly tenantId: string;
+  readonly ids: readonly string[];
+}
+
 /** How a write is made; all of them add one to each of their cells, or nothing. */
 export type WriteHow =
   | 'update'
