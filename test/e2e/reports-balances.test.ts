@@ -195,7 +195,7 @@ describe('the report of balances under load', () => {
       }
     };
     const load = [
-      ...Array.from({ length: 24 }, (_, index) => mover(clients[index % 2]!)),
+      ...Array.from({ length: 10 }, (_, index) => mover(clients[index % 2]!)),
       depositor(clients[0]!),
     ];
     const answers: HttpAnswer<BalancesBody>[] = [];

@@ -65,11 +65,14 @@ export class ConsistentCut {
         new OwnConnection(this.#site.primaryUrls.get(shardId) ?? '', CONNECTION),
       ]),
     );
+    let inDoubt: Obstacle | undefined;
     try {
       for (;;) {
         const outcome = await this.#attempt(connections, open);
         if ('opened' in outcome) return outcome.opened;
-        if (performance.now() >= untilMs) throw noCut(outcome.obstacle);
+        // What was in doubt at the last look says more than that recovery, say, was in the way of another one.
+        if (outcome.obstacle.gid !== undefined) inDoubt = outcome.obstacle;
+        if (performance.now() >= untilMs) throw noCut(inDoubt ?? outcome.obstacle);
         await sleep(PAUSE_MS);
       }
     } finally {
