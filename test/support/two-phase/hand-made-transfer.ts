@@ -26,6 +26,7 @@ export class HandMadeTransfer {
   readonly gid: string;
   readonly #first: TestConnection;
   readonly #second: TestConnection;
+  #isDecided = false;
 
   private constructor(gid: string, first: TestConnection, second: TestConnection) {
     this.gid = gid;
@@ -59,6 +60,7 @@ export class HandMadeTransfer {
   /** Commits on the first participant. */
   async decide(): Promise<void> {
     await this.#first.query('COMMIT');
+    this.#isDecided = true;
   }
 
   /** Commits on the second, unless recovery has. */
@@ -66,10 +68,11 @@ export class HandMadeTransfer {
     await this.#finish('COMMIT');
   }
 
-  /** Undoes what is not decided. */
-  async undo(): Promise<void> {
+  /** Leaves nothing in doubt, however far it came: what is decided is finished, all else undone. */
+  async end(): Promise<void> {
     await this.#first.query('ROLLBACK');
-    await this.#finish('ROLLBACK');
+    await this.#second.query('ROLLBACK');
+    await this.#finish(this.#isDecided ? 'COMMIT' : 'ROLLBACK');
   }
 
   async #finish(how: 'COMMIT' | 'ROLLBACK'): Promise<void> {
