@@ -32,8 +32,8 @@ module.exports = {
     ),
     only(
       'upper-sharding-direction',
-      '^src/sharding/(replication|tenant-roles|scatter-gather|migrations)/',
-      '^src/(common|sharding/(topology|routing|connections|replication|tenant-roles|scatter-gather|migrations))/',
+      '^src/sharding/(replication|tenant-roles|scatter-gather|migrations|transactions)/',
+      '^src/(common|sharding/(topology|routing|connections|replication|tenant-roles|scatter-gather|migrations|transactions))/',
     ),
     {
       name: 'pure-core',

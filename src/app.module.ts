@@ -10,6 +10,7 @@ import type { ServiceSettings } from './modules/service-settings.js';
 import { ServiceSettingsModule } from './modules/service-settings.module.js';
 import { ShardsModule } from './modules/shards/shards.module.js';
 import { TransactionsModule } from './modules/transactions/transactions.module.js';
+import { TransfersModule } from './modules/transfers/transfers.module.js';
 import { SERVICE_SCHEMA } from './service-schema.js';
 
 /** The standalone service: the gateway, and its own HTTP API. */
@@ -28,6 +29,7 @@ export class AppModule {
         HttpModule,
         AccountsModule,
         TransactionsModule,
+        TransfersModule,
         ShardsModule,
         CacheModule.with(resolveGatewayOptions({ catalog, shards, cache }).cache),
         HealthModule,

@@ -32,11 +32,14 @@ export {
   type TransactionOptions,
 } from './gateway/data-gateway.js';
 export type { GatewayOptions, GatewayServerOptions } from './gateway/gateway-options.js';
+export type { CrossShardTransaction } from './gateway/cross-shard-transaction.js';
 export type { GatewayTransaction } from './gateway/gateway-transaction.js';
 export { GatewayMetrics } from './gateway/metrics/gateway-metrics.js';
 export { getShardedRepositoryToken, InjectShardedRepository } from './gateway/inject-sharded-repository.js';
 export type { ReadOptions } from './gateway/shard-access.js';
 export { ShardedRepository } from './gateway/sharded-repository.js';
+export type { SnapshotReader } from './gateway/snapshot-reader.js';
+export type { SnapshotOptions } from './gateway/snapshots.js';
 export type { RowCriteria } from './gateway/tenant-predicate.js';
 export { moneyColumn } from './persistence/money-column.js';
 export { Sharded, type ShardedOptions } from './persistence/sharded.js';

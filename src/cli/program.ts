@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor-command.js';
 import { migrateCommand } from './migrate-command.js';
+import { recoverCommand } from './recover-command.js';
 import { releaseVersion } from './release.js';
 import { shardsCommand } from './shards-command.js';
 import { startCommand } from './start-command.js';
@@ -18,5 +19,6 @@ export function buildProgram(): Command {
     .addCommand(doctorCommand())
     .addCommand(tenantsCommand())
     .addCommand(shardsCommand())
+    .addCommand(recoverCommand())
     .addCommand(demoCommand());
 }

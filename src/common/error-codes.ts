@@ -22,6 +22,9 @@ export const ERROR_CODES = {
   version_conflict: { status: 412, title: 'The row was changed by somebody else' },
   idempotency_key_reused: { status: 409, title: 'The idempotency key belongs to another request' },
   insufficient_funds: { status: 422, title: 'The available balance does not suffice' },
+  same_account: { status: 422, title: 'The accounts are the same' },
+  transfer_not_pending: { status: 422, title: 'The transfer is not pending' },
+  amount_exceeds_pending: { status: 422, title: 'The amount exceeds what is held' },
   currency_mismatch: { status: 422, title: 'The currencies differ' },
   account_frozen: { status: 422, title: 'The account is frozen' },
   account_closed: { status: 422, title: 'The account is closed' },
@@ -33,6 +36,8 @@ export const ERROR_CODES = {
   catalog_unavailable: { status: 503, title: 'The catalog is unavailable' },
   pool_exhausted: { status: 503, title: 'No connection became free in time' },
   overloaded: { status: 503, title: 'A queue is full' },
+  two_phase_unavailable: { status: 503, title: 'No transaction can span shards' },
+  rows_locked: { status: 503, title: 'Rows are locked by somebody else' },
   configuration_invalid: { status: 500, title: 'The configuration is invalid' },
   internal_error: { status: 500, title: 'An internal error' },
 } as const satisfies Record<string, ErrorCodeMeaning>;

@@ -11,7 +11,10 @@ export interface ShardPosition {
 }
 
 /** The later of two positions of one shard; a later timeline always is. */
-export function laterPosition(known: ShardPosition | undefined, candidate: ShardPosition): ShardPosition {
+export function laterPosition<Position extends ShardPosition>(
+  known: Position | undefined,
+  candidate: Position,
+): Position {
   if (known === undefined || candidate.timeline > known.timeline) return candidate;
   return candidate.timeline === known.timeline && candidate.lsn > known.lsn ? candidate : known;
 }

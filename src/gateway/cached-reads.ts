@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { EntityManager } from 'typeorm';
 import { GatewayContext, type GatewayScope } from '../common/gateway-context.js';
 import { GatewayError, ValidationError } from '../common/gateway-error.js';
-import type { RequestTrace } from '../common/request-trace.js';
+import type { ReadSource, RequestTrace } from '../common/request-trace.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import { sizeOfAnswer } from '../cache/answer-size.js';
 import type { CacheRead, QueryCache } from '../cache/query-cache.js';
@@ -62,6 +62,8 @@ export class CachedReads {
   readonly #access: ShardAccess;
   readonly #parts: CachedReadsParts;
   readonly #texts = new StatementNames();
+  /** Which kind of node gave an answer. */
+  readonly #sources = new WeakMap<KeptAnswer, ReadSource>();
   /** Of the shard map under which everything in the cache was asked for. */
   #epoch: number | undefined;
 
@@ -208,9 +210,8 @@ export class CachedReads {
     call: ShardCall,
     statement: StatementCall<Answer>,
     options: ReadOptions,
-    least?: ShardPosition,
   ): Promise<Answer> {
-    return this.#access.readOn(call, (node, scope) => statement.ask(node, scope), options, least);
+    return this.#access.readOn(call, (node, scope) => statement.ask(node, scope), options);
   }
 
   #fill<Answer extends KeptAnswer>(
@@ -218,16 +219,33 @@ export class CachedReads {
     read: CacheRead,
     { call, statement, options }: { call: ShardCall; statement: StatementCall<Answer>; options: ReadOptions },
   ): Promise<Answer> {
+    // One who asks finds out within `fill`.
+    const caller = { isJoiner: true };
+    const askNode = async (node: DatabaseNode, scope: GatewayScope): Promise<Answer> => {
+      const answer = await statement.ask(node, scope);
+      this.#sources.set(answer, node.role);
+      return answer;
+    };
     const ask = async (least: ShardPosition | undefined) => {
-      const answer = await this.#ask(call, statement, options, least);
+      caller.isJoiner = false;
+      const answer = await this.#access.readOn(call, askNode, options, least);
       return { answer, bytes: sizeOfAnswer(answer) };
     };
     const filled = cache.fill(read, statement.tables, ask) as Promise<Answer>;
-    return filled.catch((error: unknown) => {
+    const answered = caller.isJoiner ? this.#joined(filled, call.shardId) : filled;
+    return answered.catch((error: unknown) => {
       // No node that shows the latest writes can answer. One that shows what the call itself asks for may.
       if (!isNobodyThere(error)) throw error;
       return this.#ask(call, statement, options);
     });
+  }
+
+  /** Who joins another's asking has read from where that one has. */
+  async #joined<Answer extends KeptAnswer>(filled: Promise<Answer>, shardId: string): Promise<Answer> {
+    const answer = await filled;
+    const source = this.#sources.get(answer);
+    if (source !== undefined) GatewayContext.trace()?.noteRead(shardId, source);
+    return answer;
   }
 
   /** Under another shard map a tenant's rows may be elsewhere: nothing that was asked for before is given again. */

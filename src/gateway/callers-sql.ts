@@ -10,10 +10,21 @@ export function loginFor(given: unknown): 'shared' | 'tenant' {
   return holdsSql(given, new Set()) ? 'tenant' : 'shared';
 }
 
-/** What a transaction on the shared login answers to text that a caller wrote. */
-export function callersSqlRefused(): ScopeConflictError {
+/** Why a transaction takes no text that a caller wrote. */
+export type SqlRefusal = () => ScopeConflictError;
+
+/** For a transaction that was asked to run on the shared login. */
+export function refuseOnSharedLogin(): ScopeConflictError {
   return new ScopeConflictError(
     "This transaction runs on the gateway's shared login, where no caller's SQL may run; leave out { login: 'shared' }.",
+  );
+}
+
+/** For a transaction over several shards. */
+export function refuseAcrossShards(): ScopeConflictError {
+  return new ScopeConflictError(
+    "A transaction over several shards takes no SQL of its caller's: that runs on the tenant's login, and what a tenant " +
+      'prepared the gateway could not finish after a crash. Use tx.getRepository and tx.lock.',
   );
 }
 

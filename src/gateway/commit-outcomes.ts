@@ -1,8 +1,12 @@
 import type { ShardPosition } from '../common/shard-position.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
+import type { UnknownCommit } from './watched-writes.js';
 
 /** The server's process still exists; others than the gateway's own show their number too. */
 const IS_AT_IT_SQL = 'SELECT FROM pg_catalog.pg_stat_activity WHERE pid = $1';
+
+/** It can still be committed. Once committed it is visible before it is gone from there. */
+const IS_PREPARED_SQL = 'SELECT FROM pg_catalog.pg_prepared_xacts WHERE gid = $1';
 
 /** How long until a primary is asked again. */
 const AGAIN_MS = 200;
@@ -23,11 +27,14 @@ export class CommitOutcomes {
     this.#currentPosition = currentPosition;
   }
 
-  /** Calls `over` with a position behind everything that the server's process could have committed. */
-  findOut(shardId: string, processId: number, over: (position: ShardPosition) => void): void {
+  /** Calls `over` with a position behind everything that can have been committed of it. */
+  findOut(shardId: string, { processId, gid }: UnknownCommit, over: (position: ShardPosition) => void): void {
+    const primary = this.#nodes.primary(shardId);
     const isGone = async (): Promise<boolean> => {
-      const atIt = await this.#nodes.primary(shardId).query(IS_AT_IT_SQL, [processId]);
-      return atIt.length === 0;
+      const atIt = await primary.query(IS_AT_IT_SQL, [processId]);
+      if (atIt.length > 0) return false;
+      // Asked afterwards: until its process was gone, it could still be prepared.
+      return gid === undefined || (await primary.query(IS_PREPARED_SQL, [gid])).length === 0;
     };
     this.#askUntil(isGone, shardId, over);
   }

@@ -1,5 +1,5 @@
 import { GatewayContext } from '../common/gateway-context.js';
-import { ScopeMissingError, ValidationError } from '../common/gateway-error.js';
+import { GatewayError, ScopeMissingError, ValidationError } from '../common/gateway-error.js';
 import { USER_ID_PATTERN } from '../common/identifiers.js';
 import type { SqlRow } from '../common/sql-executor.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
@@ -9,14 +9,18 @@ import { fanOut } from '../sharding/scatter-gather/fan-out.js';
 import type { IdMint } from '../sharding/topology/id-mint.js';
 import { AllShardsRepository } from './all-shards-repository.js';
 import type { CachedReads } from './cached-reads.js';
-import { loginFor } from './callers-sql.js';
+import { loginFor, refuseOnSharedLogin } from './callers-sql.js';
 import type { CompiledFinds } from './compiled-finds.js';
+import { CrossShardTransaction } from './cross-shard-transaction.js';
 import { GatewayTransaction } from './gateway-transaction.js';
 import type { RowOwner } from './row-owner.js';
 import { StatementChannel, transactionChannel } from './rows-channel.js';
 import type { ReadOptions, ShardAccess } from './shard-access.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 import { ShardedRepository, type RepositoryRouting } from './sharded-repository.js';
+import type { SnapshotReader } from './snapshot-reader.js';
+import type { SnapshotOptions, Snapshots } from './snapshots.js';
+import type { TransactionPart } from './transaction-part.js';
 
 /** Where a raw statement goes: to a user's shard, to one shard, or to every shard of the tenant. */
 export type QueryTarget =
@@ -52,6 +56,9 @@ const QUERY_FAN_OUT = { concurrency: 16, deadlineMs: 30_000 };
 /** SQLSTATE of a write in a read-only transaction. */
 const READ_ONLY_TRANSACTION = '25006';
 
+/** SQLSTATEs of a statement that waited too long for a lock, or whose wait was a deadlock. */
+const LOCK_FAILURES = new Set(['55P03', '40P01']);
+
 /** Statements that may well only read; the server decides, in a read-only transaction. */
 const MAY_ONLY_READ = /^\s*(select|with|table|values|show|explain)\b/i;
 
@@ -65,18 +72,24 @@ export class DataGateway {
   readonly #finds: CompiledFinds;
   readonly #router: Router;
   readonly #ids: IdMint;
+  readonly #snapshots: Snapshots;
 
   constructor(
     access: ShardAccess,
     reads: CachedReads,
     finds: CompiledFinds,
-    { router, ids }: { readonly router: Router; readonly ids: IdMint },
+    {
+      router,
+      ids,
+      snapshots,
+    }: { readonly router: Router; readonly ids: IdMint; readonly snapshots: Snapshots },
   ) {
     this.#access = access;
     this.#reads = reads;
     this.#finds = finds;
     this.#router = router;
     this.#ids = ids;
+    this.#snapshots = snapshots;
   }
 
   /** Where a user's rows are. */
@@ -137,6 +150,67 @@ export class DataGateway {
   }
 
   /**
+   * Runs `fn` in one transaction over the shards of these users: kept on all of them when it resolves, nowhere when
+   * it rejects, whatever servers and processes fail meanwhile. Users of one shard have one ordinary transaction.
+   * It runs on the gateway's own login and takes no SQL of callers.
+   *
+   * @throws GatewayError `rows_locked` when it waited too long for another transaction; `two_phase_unavailable`
+   *   where a server cannot prepare transactions
+   * @throws ShardUnavailableError when a primary is away; its message says whether it is known that nothing was kept
+   *
+   * @example
+   * ```ts
+   * await gateway.crossShardTransaction([seller, buyer], async (tx) => {
+   *   await tx.forUser(seller).getRepository(Invoice).update(id, { paid: true });
+   *   await tx.forUser(buyer).getRepository(Receipt).insert({ invoiceId: id });
+   * });
+   * ```
+   */
+  async crossShardTransaction<T>(
+    userIds: readonly string[],
+    fn: (tx: CrossShardTransaction) => Promise<T>,
+  ): Promise<T> {
+    const owners = new Map(userIds.map((userId) => [userId, this.#ownerOf(userId)]));
+    if (owners.size === 0) {
+      throw new ScopeMissingError(
+        'The transaction names no user; give the ids of all whose rows it is about.',
+      );
+    }
+    const parts = new Map<string, TransactionPart>();
+    try {
+      // In this order always, and so are connections: nobody holds one who waits for somebody with the other.
+      for (const shardId of [...new Set([...owners.values()].map((owner) => owner.shardId))].sort()) {
+        const users = userIds.filter((userId) => owners.get(userId)?.shardId === shardId);
+        parts.set(shardId, await this.#access.beginPart(shardId, users));
+      }
+      const result = await fn(new CrossShardTransaction(owners, parts, this.#routing()));
+      for (const part of parts.values()) part.assertWhole();
+      await this.#access.commitTogether([...parts.values()].map((part) => part.handOver()));
+      return result;
+    } catch (error) {
+      const lost = [...parts.values()].filter(({ isLost }) => isLost).map(({ shardId }) => shardId);
+      await Promise.all([...parts.values()].map((part) => part.undo()));
+      throw lockFailure(this.#access.partFailure(lost, error));
+    }
+  }
+
+  /**
+   * Runs `fn` on one consistent cut through all of the tenant's shards, on their primaries: of a transaction over
+   * several shards it sees all or nothing, and all of its reads see the same moment.
+   *
+   * @throws ShardUnavailableError when a shard is away, or a transaction stays in doubt until the deadline
+   *
+   * @example
+   * ```ts
+   * const rows = await gateway.snapshot((reader) => reader.query('SELECT sum(total) AS total FROM billing.invoices'));
+   * ```
+   */
+  snapshot<T>(fn: (reader: SnapshotReader) => Promise<T>, options: SnapshotOptions = {}): Promise<T> {
+    const { shardIds } = this.#router.all(GatewayContext.require());
+    return this.#snapshots.read([...shardIds].sort(), options, fn);
+  }
+
+  /**
    * Runs one raw statement in the tenant of the scope. Rows of several shards are concatenated. What reads
    * goes to a replica in a read-only transaction, what writes to the primary; a SELECT that writes must say
    * `{ from: 'primary' }`.
@@ -188,15 +262,16 @@ export class DataGateway {
     fn: (tx: GatewayTransaction) => Promise<T>,
   ): Promise<T> {
     const call = { shardId: owner.shardId, userId: owner.userId, login };
+    const refuseSql = login === 'shared' ? refuseOnSharedLogin : undefined;
     return this.#access.write(call, (outer) => {
       const run = (manager: typeof outer): Promise<T> => {
         const routing = {
           ...this.#routing(),
           // It reads what it wrote.
           keptById: () => undefined,
-          channel: (rowOwner: RowOwner) => transactionChannel(manager, rowOwner, login),
+          channel: (rowOwner: RowOwner) => transactionChannel(manager, rowOwner, refuseSql),
         };
-        return fn(new GatewayTransaction(owner, manager, routing, login));
+        return fn(new GatewayTransaction(owner, manager, routing, refuseSql));
       };
       return isolation === undefined ? outer.transaction(run) : outer.transaction(isolation, run);
     });
@@ -234,4 +309,13 @@ export class DataGateway {
     const { bucket, shardId } = this.#router.forId({ tenantId, id });
     return { tenantId, userId: undefined, bucket, shardId };
   }
+}
+
+function lockFailure(error: unknown): unknown {
+  if (!LOCK_FAILURES.has(sqlStateOf(error) ?? '')) return error;
+  return new GatewayError(
+    'rows_locked',
+    'Another transaction has locked rows that this one needs, and did not end in time. Nothing was kept; try again.',
+    { cause: error, retryAfterSeconds: 1 },
+  );
 }

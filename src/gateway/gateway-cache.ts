@@ -1,7 +1,6 @@
-import { createHmac } from 'node:crypto';
-import { parse } from 'pg-connection-string';
 import type { Log } from '../common/log.js';
 import type { ShardPosition } from '../common/shard-position.js';
+import type { WrittenPosition } from '../common/written-position.js';
 import { ShardBus } from '../cache/bus/shard-bus.js';
 import { QueryCache } from '../cache/query-cache.js';
 import type { WriteFence } from '../cache/write-fence.js';
@@ -10,7 +9,9 @@ import { tableOf } from '../persistence/table-of.js';
 import { CACHE_CHANNEL } from '../sharding/connections/cache-channel.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import { NoticeConnection } from '../sharding/connections/notice-connection.js';
+import { newWriterName } from '../sharding/replication/consistency-token.js';
 import type { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
+import { busSecretOf } from './bus-secret.js';
 import type { KeptAnswer } from './cached-reads.js';
 import { CommitOutcomes } from './commit-outcomes.js';
 import { FollowedShard } from './followed-shard.js';
@@ -36,6 +37,8 @@ export class GatewayCache {
   readonly writes: WatchedWrites;
   /** A tenant's own share of the cache, above 0 and at most 1; undefined: the options' `tenantShare`. */
   quotaOf: (tenantId: string) => number | undefined = () => undefined;
+  /** The name of this process in tokens: of the process whose cache knows of the write. */
+  readonly #writer = newWriterName();
   readonly #monitor: ReplicationMonitor;
   readonly #nodes: NodeDirectory;
   readonly #effects: SideEffects;
@@ -57,6 +60,7 @@ export class GatewayCache {
     const referencing = referencingTables(nodes.all()[0]?.dataSource.entityMetadatas ?? []);
     this.#effects = new SideEffects(referencing);
     this.writes = new WatchedWrites(this.cache, {
+      writer: this.#writer,
       referencing,
       hasSideEffects: (table) => this.#effects.has(table),
       noticesWithin: ({ shardId, ...write }) => {
@@ -66,10 +70,16 @@ export class GatewayCache {
       announce: ({ shardId, ...write }) => {
         this.#notices.get(shardId)?.bus.announce(write);
       },
-      findOut: (shardId, processId, over) => {
-        this.#outcomes.findOut(shardId, processId, over);
+      findOut: (shardId, commit, over) => {
+        this.#outcomes.findOut(shardId, commit, over);
       },
     });
+  }
+
+  /** Whether this cache knows of a write, so that nothing that it answers from here on is older. */
+  knows({ writer }: WrittenPosition): boolean {
+    // The fence of a write of its own has changed what it touches before anybody got a token of it.
+    return writer === this.#writer;
   }
 
   /** A shard's tables are there, or have changed. */
@@ -171,12 +181,4 @@ export class GatewayCache {
       fence.committed(position);
     });
   }
-}
-
-/** Tenants can log in to the shard, too: what they send is not believed, and what is sent they cannot read. */
-function busSecretOf(shardId: string, url: string): string {
-  const { password } = parse(url);
-  return createHmac('sha256', password ?? '')
-    .update(`shardgate cache ${shardId}`)
-    .digest('base64url');
 }

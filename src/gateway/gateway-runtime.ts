@@ -37,6 +37,8 @@ import type { ResolvedGatewayOptions } from './gateway-options.js';
 import { gatewayRoleOf } from './gateway-role.js';
 import { ShardAccess } from './shard-access.js';
 import { shardPlanOf, type ShardPlan } from './shard-plan.js';
+import { ShardTransactions, type ShardTransactionsOptions } from './shard-transactions.js';
+import { Snapshots } from './snapshots.js';
 import { StartedCatalog } from './started-catalog.js';
 import type { WatchedWrites } from './watched-writes.js';
 
@@ -60,6 +62,8 @@ const CUT_TIMEOUT_MS = 1_000;
 export interface RuntimeHooks {
   readonly log: Log;
   readonly onMigration?: (event: MigrationEvent) => void;
+  /** For tests. */
+  readonly transactions?: ShardTransactionsOptions;
 }
 
 /**
@@ -78,6 +82,8 @@ export class GatewayRuntime {
   readonly router: Router;
   readonly gateway: DataGateway;
   readonly cache: GatewayCache;
+  /** Transactions over several shards, and the recovery of those whose coordinator is gone. */
+  readonly transactions: ShardTransactions;
   readonly #options: ResolvedGatewayOptions;
   readonly #hooks: RuntimeHooks;
   readonly #database: CatalogDatabase;
@@ -116,7 +122,24 @@ export class GatewayRuntime {
     this.#plan = { installationId: '', ...planOf(options, nodes) };
     this.gate = new SchemaGate(gatedShards(options), this.#plan, migrationOptions(hooks), holdToSchema, log);
     const { writes, cache } = this.cache;
-    this.access = new ShardAccess(nodes, this.monitor, { ownWrites, floors, writes }, (shardId) => {
+    this.transactions = new ShardTransactions(
+      options.shards,
+      nodes,
+      {
+        installationId: () => {
+          this.#catalogStart.assertDone();
+          return this.#plan.installationId;
+        },
+        onLost: (shardId) => {
+          this.monitor.noteFailure(shardId);
+        },
+        log,
+      },
+      hooks.transactions,
+    );
+    const { coordinator, cut } = this.transactions;
+    const known = { ownWrites, floors, writes, coordinator };
+    this.access = new ShardAccess(nodes, this.monitor, known, (shardId) => {
       this.#catalogStart.assertDone();
       this.gate.assertServed(shardId);
     });
@@ -131,7 +154,11 @@ export class GatewayRuntime {
       tables: entityTables(nodes),
     });
     const finds = new CompiledFinds(reads, nodes);
-    this.gateway = new DataGateway(this.access, reads, finds, { router: this.router, ids: new IdMint() });
+    this.gateway = new DataGateway(this.access, reads, finds, {
+      router: this.router,
+      ids: new IdMint(),
+      snapshots: new Snapshots(this.access, nodes, cut),
+    });
   }
 
   /**
@@ -183,6 +210,7 @@ export class GatewayRuntime {
   async #close(): Promise<void> {
     this.#catalogStart.stop();
     this.gate.stop();
+    this.transactions.stop();
     const closed = Promise.all([
       this.cache.stop(),
       this.monitor.stop(),
@@ -247,6 +275,7 @@ export class GatewayRuntime {
     const { log } = this.#hooks;
     log.info({}, 'the catalog is there');
     await Promise.all([this.#database.listen(), this.gate.start(), this.cache.start()]);
+    this.transactions.recovery.start();
     for (const node of this.nodes.all()) void warnOverBudget(node, this.#options, log);
   }
 }

@@ -1,7 +1,7 @@
 import { In, type EntityManager, type FindOptionsWhere } from 'typeorm';
 import type { SqlRow } from '../common/sql-executor.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
-import { callersSqlRefused } from './callers-sql.js';
+import type { SqlRefusal } from './callers-sql.js';
 import type { RowOwner } from './row-owner.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 import { ShardedRepository, type RepositoryRouting } from './sharded-repository.js';
@@ -17,18 +17,19 @@ export class GatewayTransaction {
   /** TypeORM's manager of this transaction, held to the tenant. */
   readonly manager: EntityManager;
   readonly #routing: RepositoryRouting;
-  readonly #login: 'shared' | 'tenant';
+  readonly #refuseSql: SqlRefusal | undefined;
 
+  /** @param refuseSql where it takes no text that a caller wrote */
   constructor(
     owner: RowOwner,
     manager: EntityManager,
     routing: RepositoryRouting,
-    login: 'shared' | 'tenant',
+    refuseSql: SqlRefusal | undefined,
   ) {
     this.owner = owner;
     this.manager = manager;
     this.#routing = routing;
-    this.#login = login;
+    this.#refuseSql = refuseSql;
   }
 
   /** The repository of an entity within this transaction, about the transaction's user. */
@@ -39,10 +40,10 @@ export class GatewayTransaction {
   /**
    * One statement of the caller's own; the server holds it to the tenant, by the login that it runs on.
    *
-   * @throws ScopeConflictError in a transaction that was begun with `{ login: 'shared' }`
+   * @throws ScopeConflictError in a transaction that was begun with `{ login: 'shared' }`, or over several shards
    */
   async query<Row extends SqlRow = SqlRow>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
-    if (this.#login === 'shared') throw callersSqlRefused();
+    if (this.#refuseSql !== undefined) throw this.#refuseSql();
     const answer = await this.manager.query<Row[] | [Row[], number]>(sql, [...params]);
     // TypeORM answers UPDATE and DELETE with rows and count; here rows are rows.
     return Array.isArray(answer[0]) ? answer[0] : (answer as Row[]);

@@ -1,7 +1,7 @@
 import type { EntityManager, FindManyOptions, FindOneOptions } from 'typeorm';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
 import type { CachedReads } from './cached-reads.js';
-import { callersSqlRefused, loginFor } from './callers-sql.js';
+import { loginFor, type SqlRefusal } from './callers-sql.js';
 import type { CompiledFinds } from './compiled-finds.js';
 import type { RowOwner } from './row-owner.js';
 import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
@@ -106,14 +106,18 @@ export class StatementChannel implements RowsChannel {
   }
 }
 
-/** Everything within one transaction on the primary: it reads what it wrote. */
+/**
+ * Everything within one transaction on the primary: it reads what it wrote.
+ *
+ * @param refuseSql where it takes no text that a caller wrote
+ */
 export function transactionChannel(
   manager: EntityManager,
   owner: RowOwner,
-  login: 'shared' | 'tenant',
+  refuseSql?: SqlRefusal,
 ): RowsChannel {
   const allow = (given: unknown): void => {
-    if (login === 'shared' && loginFor(given) === 'tenant') throw callersSqlRefused();
+    if (refuseSql !== undefined && loginFor(given) === 'tenant') throw refuseSql();
   };
   return {
     findById: (entity, id) => manager.findOne(entity, { where: byId(id, owner) }),
@@ -134,7 +138,7 @@ export function transactionChannel(
       return run(manager);
     },
     builderManager: () => {
-      if (login === 'shared') throw callersSqlRefused();
+      if (refuseSql !== undefined) throw refuseSql();
       return manager;
     },
   };

@@ -9,12 +9,14 @@ import { isConnectionFailure, sqlStateOf } from '../sharding/connections/failure
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import type { TenantSession, TransactionWatch } from '../sharding/connections/tenant-session.js';
 import { TenantTransaction } from '../sharding/connections/tenant-transaction.js';
+import type { CommitCoordinator, Participant } from '../sharding/transactions/commit-coordinator.js';
 import type { OwnWrites } from '../sharding/replication/own-writes.js';
 import type { ReplicationMonitor } from '../sharding/replication/replication-monitor.js';
 import { TenantLoginUnavailableError } from '../sharding/tenant-roles/tenant-login-unavailable-error.js';
 import type { ShardFloors } from '../sharding/replication/shard-floors.js';
 import type { CacheChoice } from './cache-choice.js';
 import { ReadCounts } from './read-counts.js';
+import { TransactionPart } from './transaction-part.js';
 import type { WatchedWrites } from './watched-writes.js';
 
 /** How one read may be answered. */
@@ -50,6 +52,9 @@ export interface Asker {
 /** SQLSTATEs with which a replica cancels a read that stands in the way of replay: another node will do. */
 const STANDBY_CONFLICTS = new Set(['40001', '40P01']);
 
+/** How long a statement of a transaction over several shards waits for a lock, ms. See {@link TransactionPart}. */
+const PART_LOCK_TIMEOUT_MS = 4_000;
+
 const NO_NODES: ReadonlySet<string> = new Set();
 
 /** A read on its way from node to node. */
@@ -78,6 +83,7 @@ export class ShardAccess {
   readonly #writes: WatchedWrites;
   /** The reads of this process that were answered, the cache's included. */
   readonly reads: ReadCounts;
+  readonly #coordinator: CommitCoordinator;
   /** Throws for a shard that must not be served, as when its schema differs. */
   readonly assertServed: (shardId: string) => void;
 
@@ -85,7 +91,17 @@ export class ShardAccess {
   constructor(
     nodes: NodeDirectory,
     monitor: ReplicationMonitor,
-    { ownWrites, floors, writes }: { ownWrites: OwnWrites; floors: ShardFloors; writes: WatchedWrites },
+    {
+      ownWrites,
+      floors,
+      writes,
+      coordinator,
+    }: {
+      ownWrites: OwnWrites;
+      floors: ShardFloors;
+      writes: WatchedWrites;
+      coordinator: CommitCoordinator;
+    },
     assertServed: (shardId: string) => void,
   ) {
     this.#nodes = nodes;
@@ -94,6 +110,7 @@ export class ShardAccess {
     this.#ownWrites = ownWrites;
     this.#floors = floors;
     this.#writes = writes;
+    this.#coordinator = coordinator;
     this.assertServed = assertServed;
   }
 
@@ -247,6 +264,63 @@ export class ShardAccess {
     return TenantTransaction.begin(this.#nodes.primary(shardId).connections(session), session);
   }
 
+  /**
+   * Begins one shard's part of a transaction over several, on the gateway's own login, in the tenant of the scope.
+   *
+   * @param userIds whose rows it is about
+   * @throws ShardUnavailableError when the primary is away
+   */
+  async beginPart(shardId: string, userIds: readonly string[]): Promise<TransactionPart> {
+    this.assertServed(shardId);
+    this.#assertPrimaryThere(shardId);
+    const scope = GatewayContext.require();
+    const { tenantId, actor } = scope;
+    const watch = this.#watch(scope, { shardId }, userIds);
+    const manager = this.#nodes.primary(shardId).session({
+      tenantId,
+      actor,
+      access: 'write',
+      login: 'shared',
+      lockTimeoutMs: PART_LOCK_TIMEOUT_MS,
+      watch,
+    });
+    try {
+      return await TransactionPart.begin(shardId, manager);
+    } catch (error) {
+      throw this.partFailure([shardId], error);
+    }
+  }
+
+  /** What a part that was lost before its commit is told as; the monitor hears of it. */
+  partFailure(lostShardIds: readonly string[], error: unknown): unknown {
+    const [shardId] = lostShardIds;
+    if (shardId === undefined || !isConnectionFailure(error)) return error;
+    for (const lost of lostShardIds) this.#noteFailure(lost, { shardId: lost });
+    return new ShardUnavailableError(
+      shardId,
+      'its primary does not answer; nothing was kept. Try again shortly.',
+      error,
+    );
+  }
+
+  /**
+   * Commits transactions on several shards, wholly or not at all, and ends each of them whatever happens. Their
+   * statements may be under way still. One alone is committed as it is.
+   *
+   * @param participants one per shard, in the order of the shards' ids, on the shared login
+   * @see CommitCoordinator.commit for what it throws
+   */
+  async commitTogether(participants: readonly Participant[]): Promise<void> {
+    const [first] = participants;
+    try {
+      await this.#coordinator.commit(participants);
+    } catch (error) {
+      throw first !== undefined && participants.length === 1
+        ? this.writeFailure(first.shardId, error)
+        : error;
+    }
+  }
+
   /** What a failed shared transaction is told as: the monitor hears of it when its primary is away. */
   writeFailure(shardId: string, error: unknown): unknown {
     if (!isConnectionFailure(error)) return error;
@@ -262,9 +336,13 @@ export class ShardAccess {
   }
 
   /** The cache knows of a commit first, then the chain and the users, so that nobody reads what is older. */
-  #watch({ tenantId, userId }: GatewayScope, call: ShardCall): () => TransactionWatch {
+  #watch(
+    { tenantId, userId }: GatewayScope,
+    call: ShardCall,
+    userIds: readonly string[] = [],
+  ): () => TransactionWatch {
     const trace = GatewayContext.trace();
-    const users = new Set([userId, call.userId].filter((user) => user !== undefined));
+    const users = new Set([userId, call.userId, ...userIds].filter((user) => user !== undefined));
     const noteCommit = (position: ShardPosition): void => {
       trace?.noteWrite(position);
       for (const user of users) this.#ownWrites.note(tenantId, user, position);

@@ -1,7 +1,7 @@
 import type { EntityMetadata } from 'typeorm';
 import { shardedOptionsOf } from '../persistence/sharded.js';
 import type { MigrationPlan, ProtectedTable } from '../sharding/migrations/migration-plan.js';
-import { CreateShardTables1763800000000 } from '../sharding/migrations/system/create-shard-tables.js';
+import { SYSTEM_MIGRATIONS } from '../sharding/migrations/system/system-migrations.js';
 import { SYSTEM_TABLES } from '../sharding/migrations/system/system-tables.js';
 import { isStrict, type ResolvedGatewayOptions } from './gateway-options.js';
 
@@ -14,7 +14,7 @@ export function shardPlanOf(
   entities: readonly EntityMetadata[],
 ): ShardPlan {
   return {
-    migrations: [CreateShardTables1763800000000, ...migrations],
+    migrations: [...SYSTEM_MIGRATIONS, ...migrations],
     protectedTables: [...SYSTEM_TABLES, ...entities.map(protectedTableOf)],
     isFollowed: isStrict(cache),
   };

@@ -1,4 +1,5 @@
 import type { ShardPosition } from '../common/shard-position.js';
+import type { WrittenPosition } from '../common/written-position.js';
 import type { QueryCache } from '../cache/query-cache.js';
 import type { TableRows, WrittenRows } from '../cache/table-rows.js';
 import type { RowsPlace } from '../cache/tags.js';
@@ -16,8 +17,18 @@ interface CommittedWrite extends RowsPlace {
   readonly position: ShardPosition;
 }
 
+/** A commit whose outcome nobody told. */
+export interface UnknownCommit {
+  /** Of the server's process that may still be at it; 0 where none can be. */
+  readonly processId: number;
+  /** Under which the transaction may be prepared. */
+  readonly gid?: string | undefined;
+}
+
 /** What has to be known, and to happen, about writes of this process. */
 export interface WriteHooks {
+  /** The name of this process in tokens. */
+  readonly writer: string;
   /** Tables whose rows change with those of another one, by its foreign keys. */
   readonly referencing: Referencing;
   /** Whether a write of a table may change rows of others, beside those by foreign keys. */
@@ -29,9 +40,9 @@ export interface WriteHooks {
   /**
    * Finds out when a commit is over whose outcome nobody told, and a position behind it.
    *
-   * @param processId of the server's process that may still be at it
+   * @param commit where it may still be going on
    */
-  readonly findOut: (shardId: string, processId: number, over: (position: ShardPosition) => void) => void;
+  readonly findOut: (shardId: string, commit: UnknownCommit, over: (position: ShardPosition) => void) => void;
 }
 
 /**
@@ -53,7 +64,7 @@ export class WatchedWrites {
    *
    * @param onCommitted hears of its position when the cache knows of it
    */
-  watch(place: RowsPlace, onCommitted: (position: ShardPosition) => void): TransactionWatch {
+  watch(place: RowsPlace, onCommitted: (position: WrittenPosition) => void): TransactionWatch {
     const written = new Written(this.#hooks.hasSideEffects);
     let rows: WrittenRows = [];
     let fence: WriteFence | undefined;
@@ -73,11 +84,19 @@ export class WatchedWrites {
         isToldWithin = notices.length > 0;
         return notices;
       },
+      preparing: () => {
+        rows = written.rows;
+        if (isSome(rows)) fence = this.#cache?.beginWrite(place, rows);
+      },
       committed: (at) => {
         const position = { shardId: place.shardId, ...at };
         fence?.committed(position);
-        onCommitted(position);
-        if (!isSome(rows)) return [];
+        if (!isSome(rows)) {
+          // Whoever asks for its position can only mean what others have written.
+          onCommitted(position);
+          return [];
+        }
+        onCommitted({ ...position, writer: this.#hooks.writer });
         this.#hooks.announce({ ...place, rows, position });
         // A commit may have taken longer than announcing worked.
         return isToldWithin ? [] : this.#hooks.noticesWithin({ ...place, rows });
@@ -85,9 +104,9 @@ export class WatchedWrites {
       undone: () => {
         fence?.undone();
       },
-      unknown: (processId) => {
+      unknown: (processId, gid) => {
         if (!isSome(rows)) return;
-        this.#hooks.findOut(place.shardId, processId, (position) => {
+        this.#hooks.findOut(place.shardId, { processId, gid }, (position) => {
           fence?.committed(position);
           this.#hooks.announce({ ...place, rows, position });
         });

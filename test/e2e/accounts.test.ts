@@ -80,6 +80,7 @@ describe('a new account', () => {
       currency: 'EUR',
       balance: '100.5000',
       available: '100.5000',
+      overdraftLimit: '0.0000',
       status: 'ACTIVE',
       version: expect.any(Number),
       createdAt: expect.stringMatching(INSTANT),

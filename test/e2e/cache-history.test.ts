@@ -15,7 +15,7 @@ import type { OperationRecord, ReadRecord } from '../support/history/records.js'
 import { RoamingClient } from '../support/history/roaming-client.js';
 import { Witness } from '../support/history/witness.js';
 
-/** How long the load goes on, ms. */
+/** How long the load goes on, ms. `npm run test:soak` goes on for longer. */
 const LOAD_MS = Number(process.env.SHARDGATE_TEST_HISTORY_MS ?? 10_000);
 /** Of all chance; a run that fails says it. */
 const SEED = Number(process.env.SHARDGATE_TEST_HISTORY_SEED ?? randomInt(2 ** 31));

@@ -219,7 +219,7 @@ describe('the headers of a scope', () => {
   it('are all checked, and all faults are listed', async () => {
     const answer = await gateway.request('/v1/accounts', {
       key: tenantKey,
-      headers: { 'x-user-id': 'no spaces', 'x-actor': 'x'.repeat(129), 'x-consistency-token': 'v1.mangled' },
+      headers: { 'x-user-id': 'no spaces', 'x-actor': 'x'.repeat(129), 'x-consistency-token': 'v2.mangled' },
     });
     expect(answer.status).toBe(400);
     const { errors } = (await answer.json()) as Problem;
@@ -238,7 +238,7 @@ describe('the headers of a scope', () => {
     const created = await gateway.request('/v1/accounts', { key: tenantKey, headers, body });
     expect(created.status).toBe(201);
     const token = created.headers.get('x-consistency-token') ?? '';
-    expect(token).toMatch(/^v1\./);
+    expect(token).toMatch(/^v2\./);
     const { id } = (await created.json()) as { id: string };
     await eventually('the other process knows the tenant', async () => {
       return (await other.request('/v1/accounts', { key: tenantKey })).status === 200;

@@ -12,6 +12,7 @@ import { SILENT_LOG } from '../../src/common/log.js';
 import type { ReadSource } from '../../src/common/request-trace.js';
 import { resolveGatewayOptions } from '../../src/gateway/gateway-options.js';
 import { GatewayRuntime } from '../../src/gateway/gateway-runtime.js';
+import type { WrittenPosition } from '../../src/common/written-position.js';
 import { decodeTokens, encodeToken } from '../../src/sharding/replication/consistency-token.js';
 import type { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 import { CreateBilling1763800000100, Invoice, InvoiceLine } from '../support/billing.js';
@@ -23,8 +24,8 @@ import { runAsAdmin } from '../support/own-databases.js';
 const TENANT = 'acme';
 const OTHER_TENANT = 'globex';
 
-/** How long an answer is written all the time, ms. */
-const WRITTEN_MS = 1_500;
+/** How often an answer is written while it is asked for all the time. */
+const WRITES = 60;
 
 let cluster: EmbeddedCluster;
 let adminUrl: string;
@@ -302,12 +303,20 @@ describe('an answer that is not kept', () => {
 
   it.each(Object.keys(reads))('that 1,000 callers ask for at once is one statement: %s', async (name) => {
     const { userId, rows } = await newUser(3);
+    // While a process does not hear the others, as for a moment on a busy machine, everybody asks alone.
+    const another = (): Promise<unknown> => gateway.repository(Invoice).findById(rows[1]?.id ?? '');
+    await eventually('the cache answers', async () => (await sourceOf(another)) === 'cache');
     let answers: unknown[] = [];
+    let sources: unknown[] = [];
     const statements = await log.readsDuring('billing.invoices', async () => {
       const ask = () => traced(async () => reads[name]?.(userId, rows[0]?.id ?? ''));
-      answers = (await Promise.all(Array.from({ length: 1_000 }, ask))).map(({ answer }) => answer);
+      const traces = await Promise.all(Array.from({ length: 1_000 }, ask));
+      answers = traces.map(({ answer }) => answer);
+      sources = traces.map(({ source }) => source);
     });
     expect(statements).toBe(1);
+    // Those who joined know where it came from, too.
+    expect(new Set(sources)).toEqual(new Set(['replica']));
     expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
     expect(answers[0]).toEqual((await traced(async () => reads[name]?.(userId, rows[0]?.id ?? ''))).answer);
   });
@@ -316,19 +325,20 @@ describe('an answer that is not kept', () => {
     const { userId, rows } = await newUser();
     const id = rows[0]?.id ?? '';
     const invoices = gateway.repository(Invoice).forUser(userId);
-    const endMs = performance.now() + WRITTEN_MS;
+    const beganMs = performance.now();
     let acknowledged = 0;
     let answered = 0;
     let longestMs = 0;
     const write = async (): Promise<void> => {
-      while (performance.now() < endMs) {
+      while (acknowledged < WRITES) {
         await invoices.update({ id }, { reminders: acknowledged + 1 });
         acknowledged += 1;
       }
     };
     const read = async (): Promise<void> => {
-      while (performance.now() < endMs) {
+      while (acknowledged < WRITES) {
         const [least, startedMs] = [acknowledged, performance.now()];
+        // Rows by id would be gathered to few statements in any case.
         const { answer } = await traced(() => invoices.find());
         longestMs = Math.max(longestMs, performance.now() - startedMs);
         answered += 1;
@@ -338,12 +348,11 @@ describe('an answer that is not kept', () => {
     const statements = await log.readsDuring('billing.invoices', () =>
       Promise.all([traced(write), ...Array.from({ length: 200 }, read)]),
     );
-    const run = { acknowledged, answered, statements, longestMs };
+    const run = { answered, statements, longestMs, tookMs: performance.now() - beganMs };
     // Whoever asks waits for one question, or for one that somebody else has asked since the latest write.
-    expect({ ...run, isAnyStarved: longestMs > WRITTEN_MS * 0.7 }).toEqual({ ...run, isAnyStarved: false });
+    expect({ ...run, isAnyStarved: longestMs > run.tookMs / 2 }).toEqual({ ...run, isAnyStarved: false });
     expect(statements).toBeGreaterThan(0);
     expect({ ...run, isStampede: statements > answered / 10 }).toEqual({ ...run, isStampede: false });
-    expect(acknowledged).toBeGreaterThan(10);
   });
 });
 
@@ -462,6 +471,17 @@ describe('a write through this process', () => {
     expect(await sourceOf(byId(one))).not.toBe('cache');
   });
 
+  it('to one row leaves the answers about others to the cache, also for who brings its token', async () => {
+    const { userId, rows } = await newUser(2);
+    const [one = '', other = ''] = rows.map(({ id }) => id);
+    const byId = (): Promise<Invoice | null> => gateway.repository(Invoice).findById(other);
+    await eventually('the first read with a token is answered by the cache', async () => {
+      await eventually('it is kept', async () => (await sourceOf(byId)) === 'cache');
+      const token = encodeToken([await writtenBy(here, userId, { id: one, reminders: 1 })]);
+      return (await reading(here, token, byId)).source === 'cache';
+    });
+  });
+
   it('of a table with a trigger changes what the trigger writes', async () => {
     const { userId, rows } = await newUser();
     const id = rows[0]?.id ?? '';
@@ -567,43 +587,89 @@ describe('a write through another process', () => {
     // What the bus hears is lost from now on.
     const deaf = jest.spyOn(there.cache.cache!, 'beginWrite');
     deaf.mockImplementation((place) => here.cache.cache!.beginWrite(place, []));
-    const { answer: written } = await traced(async () => {
-      await gateway.repository(Invoice).forUser(userId).update({ id }, { reminders: 1 });
-      return GatewayContext.trace()?.written ?? [];
-    });
-    expect(written.length).toBe(1);
-    const withToken = () =>
-      traced(() => {
-        GatewayContext.trace()?.requirePositions(written);
-        return byId();
-      });
-    expect((await withToken()).answer?.reminders).toBe(1);
-    expect(await withToken()).toMatchObject({ source: 'cache', answer: { reminders: 1 } });
+    const token = encodeToken([await writtenBy(here, userId, { id, reminders: 1 })]);
+    expect((await reading(there, token, byId)).answer?.reminders).toBe(1);
+    expect(await reading(there, token, byId)).toMatchObject({ source: 'cache', answer: { reminders: 1 } });
   });
 
-  it('is shown to who has its token joined with a later one of the process that is asked', async () => {
+  it('is shown to who has its token joined with one of the process that is asked, later or as far', async () => {
     const { userId, rows } = await newUser(2);
     const [one = '', other = ''] = rows.map(({ id }) => id);
     const byId = (): Promise<Invoice | null> => there.gateway.repository(Invoice).findById(one);
-    await traced(byId);
     const deaf = jest.spyOn(there.cache.cache!, 'beginWrite');
-    deaf.mockImplementation((place) => here.cache.cache!.beginWrite(place, []));
-    const tokenOf = async (runtime: GatewayRuntime, id: string): Promise<string> => {
-      const { answer } = await traced(async () => {
-        await runtime.gateway.repository(Invoice).forUser(userId).update({ id }, { reminders: 1 });
-        return encodeToken(GatewayContext.trace()?.written ?? []);
-      });
-      return answer;
+    const farther = async (): Promise<{
+      foreign: WrittenPosition;
+      own: WrittenPosition;
+      reminders: number;
+    }> => {
+      const reminders = (await traced(byId)).answer!.reminders + 1;
+      await eventually('it is kept', async () => (await sourceOf(byId)) === 'cache');
+      deaf.mockImplementation((place) => here.cache.cache!.beginWrite(place, []));
+      const foreign = await writtenBy(here, userId, { id: one, reminders });
+      deaf.mockRestore();
+      return { foreign, own: await writtenBy(there, userId, { id: other, reminders }), reminders };
     };
-    const foreign = await tokenOf(here, one);
-    deaf.mockRestore();
-    const own = await tokenOf(there, other);
-    for (const joined of [`${foreign},${own}`, `${own},${foreign}`]) {
-      const { answer } = await traced(() => {
-        GatewayContext.trace()?.requirePositions(decodeTokens(joined));
-        return byId();
-      });
-      expect(answer?.reminders).toBe(1);
+    for (const isAsFar of [false, true]) {
+      for (const isForeignFirst of [false, true]) {
+        const { foreign, own, reminders } = await farther();
+        // As far as two commits at the same time can be.
+        const tokens = [isAsFar ? { ...own, writer: foreign.writer } : foreign, own].map((position) =>
+          encodeToken([position]),
+        );
+        const header = (isForeignFirst ? tokens : tokens.reverse()).join(',');
+        expect((await reading(there, header, byId)).answer?.reminders).toBe(reminders);
+      }
     }
   });
 });
+
+describe('a token of the process that is asked', () => {
+  it('shows the write, and is then answered by the cache, though no replica has it', async () => {
+    const { userId, rows } = await newUser();
+    const id = rows[0]?.id ?? '';
+    const byId = (): Promise<Invoice | null> => gateway.repository(Invoice).findById(id);
+    await traced(byId);
+    await whileReplicaStands(async () => {
+      const token = encodeToken([await writtenBy(here, userId, { id, reminders: 1 })]);
+      await eventually('the cache answers', async () => {
+        const { answer, source } = await reading(here, token, byId);
+        expect(answer?.reminders).toBe(1);
+        return source === 'cache';
+      });
+    });
+  });
+
+  it('names nobody where nothing was written: it can only be about what others wrote', async () => {
+    const { answer } = await traced(async () => {
+      await gateway.transaction({ userId: 'nobody' }, (tx) => tx.getRepository(Invoice).find());
+      return GatewayContext.trace()?.written ?? [];
+    });
+    expect(answer.map(({ shardId, writer }) => ({ shardId, writer }))).toEqual([
+      { shardId: 's0', writer: undefined },
+    ]);
+  });
+});
+
+/** Writes through one of the processes. @returns the position that its token would have */
+async function writtenBy(
+  runtime: GatewayRuntime,
+  userId: string,
+  { id, reminders }: { id: string; reminders: number },
+): Promise<WrittenPosition> {
+  const { answer } = await traced(async () => {
+    await runtime.gateway.repository(Invoice).forUser(userId).update({ id }, { reminders });
+    return GatewayContext.trace()?.written ?? [];
+  });
+  expect(answer).toHaveLength(1);
+  return answer[0]!;
+}
+
+/** Reads through one of the processes with tokens, as its HTTP service would. */
+function reading<T>(runtime: GatewayRuntime, header: string, read: () => Promise<T>) {
+  return traced(() => {
+    GatewayContext.trace()?.requirePositions(decodeTokens(header), (position) =>
+      runtime.cache.knows(position),
+    );
+    return read();
+  });
+}

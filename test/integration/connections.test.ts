@@ -210,6 +210,7 @@ describe('a tenant’s session', () => {
       sending: () => undefined,
       wrote: () => undefined,
       committing: () => [],
+      preparing: () => undefined,
       committed: ({ lsn }: { lsn: bigint }) => {
         positions.push(lsn);
         return [];

@@ -13,7 +13,7 @@ import { notesPlan, PAUSE_LOCK } from '../support/notes-migrations.js';
 import { scratchShards, TestConnection, type ScratchShards } from '../support/scratch-shards.js';
 
 const ALL = notesPlan('').migrations.map(({ name }) => name);
-const [SYSTEM, FINANCE, NOTES, INDEX] = ALL;
+const [SYSTEM, RECORDS, FINANCE, NOTES, INDEX] = ALL;
 
 let shards: ScratchShards;
 let admins: Map<string, TestConnection>;
@@ -138,7 +138,7 @@ describe('Migrating shards', () => {
     expect(events.filter(({ shardId }) => shardId === 's1').map(({ type }) => type)).toEqual(
       ALL.flatMap(() => ['applying', 'applied']),
     );
-    expect(events).toContainEqual({ type: 'applied', shardId: 's0', name: NOTES, index: 3, total: 4 });
+    expect(events).toContainEqual({ type: 'applied', shardId: 's0', name: NOTES, index: 4, total: 5 });
     await expectWholeEverywhere();
   });
 
@@ -178,7 +178,7 @@ describe('Migrating shards', () => {
     await onEveryShard(`select pg_advisory_unlock(${PAUSE_LOCK})`);
     expect(await next.ended()).toBe(0);
     for (const shardId of ['s0', 's1']) {
-      expect(killed.applied(shardId)).toEqual([SYSTEM, FINANCE]);
+      expect(killed.applied(shardId)).toEqual([SYSTEM, RECORDS, FINANCE]);
       expect(next.applied(shardId)).toEqual([NOTES, INDEX]);
     }
     await expectWholeEverywhere();
@@ -190,7 +190,7 @@ describe('Migrating shards', () => {
     const [pid] = await paused('s0');
     await admin('s0').query('select pg_terminate_backend($1)', [pid]);
     const [s0, s1] = await running;
-    expect(s0).toMatchObject({ applied: [SYSTEM, FINANCE], error: { code: 'shard_unavailable' } });
+    expect(s0).toMatchObject({ applied: [SYSTEM, RECORDS, FINANCE], error: { code: 'shard_unavailable' } });
     expect(s1).toEqual({ shardId: 's1', applied: ALL });
     expect((await inspections()).get('s0')).toMatchObject({ pending: [NOTES, INDEX] });
     expect((await drift()).flatMap(({ shardId }) => shardId)).toEqual(['s0', 's1']);

@@ -165,24 +165,36 @@ describe(`${REQUESTS} requests at once of ${TENANTS} tenants over two connection
     TIMEOUT_MS,
   );
 
-  it('show each tenant its own rows only though the statements do not name the tenant: policies hold them', async () => {
-    const faults = await conditions.without(() => requestAll(unconditional, REPOSITORY_READS));
-    expect([...faults]).toEqual([]);
-    expect(conditions.removed).toBeGreaterThan(REPOSITORY_READS.length);
-  }, TIMEOUT_MS);
+  it(
+    'show each tenant its own rows only though the statements do not name the tenant: policies hold them',
+    async () => {
+      const faults = await conditions.without(() => requestAll(unconditional, REPOSITORY_READS));
+      expect([...faults]).toEqual([]);
+      expect(conditions.removed).toBeGreaterThan(REPOSITORY_READS.length);
+    },
+    TIMEOUT_MS,
+  );
 
-  it('show each tenant its own rows only though row-level security is disabled: the statements’ conditions hold them', async () => {
-    const faults = await withoutRowLevelSecurity(() => requestAll(gateway, REPOSITORY_READS));
-    expect([...faults]).toEqual([]);
-  }, TIMEOUT_MS);
+  it(
+    'show each tenant its own rows only though row-level security is disabled: the statements’ conditions hold them',
+    async () => {
+      const faults = await withoutRowLevelSecurity(() => requestAll(gateway, REPOSITORY_READS));
+      expect([...faults]).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
 
-  it('would each show rows of others with neither, so that the two tests above would notice', async () => {
-    const faults = await withoutRowLevelSecurity(() =>
-      conditions.without(() => requestAll(unconditional, REPOSITORY_READS, 5)),
-    );
-    const blind = REPOSITORY_READS.filter(({ kind }) => !faults.has(kind)).map(({ kind }) => kind);
-    expect(blind).toEqual([]);
-  }, TIMEOUT_MS);
+  it(
+    'would each show rows of others with neither, so that the two tests above would notice',
+    async () => {
+      const faults = await withoutRowLevelSecurity(() =>
+        conditions.without(() => requestAll(unconditional, REPOSITORY_READS, 5)),
+      );
+      const blind = REPOSITORY_READS.filter(({ kind }) => !faults.has(kind)).map(({ kind }) => kind);
+      expect(blind).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
 });
 
 describe('a scope', () => {

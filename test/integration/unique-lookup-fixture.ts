@@ -6,8 +6,9 @@ import { ShardAccess } from '../../src/gateway/shard-access.js';
 import { WatchedWrites } from '../../src/gateway/watched-writes.js';
 import { NodeDirectory, type ShardAddress } from '../../src/sharding/connections/node-directory.js';
 import { migrateShards } from '../../src/sharding/migrations/migrator.js';
-import { CreateShardTables1763800000000 } from '../../src/sharding/migrations/system/create-shard-tables.js';
+import { SYSTEM_MIGRATIONS } from '../../src/sharding/migrations/system/system-migrations.js';
 import { SYSTEM_TABLES } from '../../src/sharding/migrations/system/system-tables.js';
+import { CommitCoordinator } from '../../src/sharding/transactions/commit-coordinator.js';
 import { OwnWrites } from '../../src/sharding/replication/own-writes.js';
 import { REPLICATION_DEFAULTS } from '../../src/sharding/replication/replication-options.js';
 import { ShardFloors } from '../../src/sharding/replication/shard-floors.js';
@@ -88,13 +89,21 @@ export class LookupWorld {
     const ownWrites = new OwnWrites(isEverywhere, floors);
     // No cache, and nobody to tell.
     const writes = new WatchedWrites(undefined, {
+      writer: 'lookup',
       referencing: () => [],
       hasSideEffects: () => false,
       noticesWithin: () => [],
       announce: () => undefined,
       findOut: () => undefined,
     });
-    this.access = new ShardAccess(nodes, this.#monitor, { ownWrites, floors, writes }, () => undefined);
+    const coordinator = new CommitCoordinator({
+      primary: (shardId) => nodes.primary(shardId),
+      installationId: randomUUID,
+      onLost: () => undefined,
+      log: SILENT_LOG,
+    });
+    const parts = { ownWrites, floors, writes, coordinator };
+    this.access = new ShardAccess(nodes, this.#monitor, parts, () => undefined);
   }
 
   static async create(): Promise<LookupWorld> {
@@ -110,7 +119,7 @@ export class LookupWorld {
     }
     const reports = await migrateShards(targets, {
       installationId: randomUUID(),
-      migrations: [CreateShardTables1763800000000, CreateLookupTestRows1763800000999],
+      migrations: [...SYSTEM_MIGRATIONS, CreateLookupTestRows1763800000999],
       protectedTables: [...SYSTEM_TABLES, { schema: 'lookup_test', table: 'rows' }],
       isFollowed: false,
     });

@@ -1,25 +1,40 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ValidationError } from '../../src/common/gateway-error.js';
-import type { ShardPosition } from '../../src/common/shard-position.js';
-import { decodeTokens, encodeToken } from '../../src/sharding/replication/consistency-token.js';
+import type { WrittenPosition } from '../../src/common/written-position.js';
+import {
+  decodeTokens,
+  encodeToken,
+  newWriterName,
+} from '../../src/sharding/replication/consistency-token.js';
 import { formatLsn, parseLsn } from '../../src/sharding/replication/lsn.js';
 
 const lsn = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
-const position: fc.Arbitrary<ShardPosition> = fc.record({
+// Names that differ from nobody's by a bit, and what could be taken for none.
+const writer = fc.oneof(
+  fc.constantFrom(undefined, 'AAAAAAAB', 'BAAAAAAA', '________'),
+  fc.uint8Array({ minLength: 6, maxLength: 6 }).map(nameOf),
+);
+const position: fc.Arbitrary<WrittenPosition> = fc.record({
   shardId: fc.oneof(fc.constantFrom('s0', 's1', 's2'), fc.stringMatching(/^[a-z][a-z0-9_]{0,30}$/)),
   timeline: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 2 ** 32 - 1 })),
-  lsn,
+  lsn: fc.oneof(fc.constantFrom(7n, 8n), lsn),
+  writer,
 });
 const positions = fc.array(position, { maxLength: 8 });
 const printable = fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code));
 
-const byShard = (a: ShardPosition, b: ShardPosition): number => (a.shardId < b.shardId ? -1 : 1);
+function nameOf(bytes: Uint8Array): string | undefined {
+  return bytes.every((byte) => byte === 0) ? undefined : Buffer.from(bytes).toString('base64url');
+}
 
-/** The merge said in the plainest way: sort by timeline, then LSN, and let the last of each shard stand. */
-function farthest(list: readonly ShardPosition[]): ShardPosition[] {
+const keyOf = ({ shardId, writer }: WrittenPosition): string => `${shardId} ${writer ?? 'nobody'}`;
+const byKey = (a: WrittenPosition, b: WrittenPosition): number => (keyOf(a) < keyOf(b) ? -1 : 1);
+
+/** The merge said in the plainest way: sort by timeline, then LSN, and let the last of each shard and writer stand. */
+function farthest(list: readonly WrittenPosition[]): WrittenPosition[] {
   const sorted = [...list].sort((a, b) => a.timeline - b.timeline || (a.lsn < b.lsn ? -1 : 1));
-  return [...new Map(sorted.map((entry) => [entry.shardId, entry])).values()].sort(byShard);
+  return [...new Map(sorted.map((entry) => [keyOf(entry), entry])).values()].sort(byKey);
 }
 
 describe('an LSN', () => {
@@ -46,22 +61,22 @@ describe('an LSN', () => {
 });
 
 describe('a consistency token', () => {
-  it('gives back the farthest position of each shard', () => {
+  it('gives back the farthest position of each shard and writer', () => {
     fc.assert(
       fc.property(positions, (list) => {
-        expect(decodeTokens(encodeToken(list)).sort(byShard)).toEqual(farthest(list));
+        expect(decodeTokens(encodeToken(list)).sort(byKey)).toEqual(farthest(list));
       }),
     );
   });
 
-  it('merges with others, joined by commas, to the farthest per shard', () => {
+  it('merges with others, joined by commas, to the farthest per shard and writer', () => {
     fc.assert(
       fc.property(
         fc.array(positions, { minLength: 1, maxLength: 4 }),
         fc.constantFrom(',', ', '),
         (lists, comma) => {
           const joined = lists.map(encodeToken).join(comma);
-          expect(decodeTokens(joined).sort(byShard)).toEqual(farthest(lists.flat()));
+          expect(decodeTokens(joined).sort(byKey)).toEqual(farthest(lists.flat()));
         },
       ),
     );
@@ -71,6 +86,31 @@ describe('a consistency token', () => {
     const before = { shardId: 's0', timeline: 1, lsn: 900n };
     const after = { shardId: 's0', timeline: 2, lsn: 100n };
     expect(decodeTokens(`${encodeToken([after])},${encodeToken([before])}`)).toEqual([after]);
+  });
+
+  it('keeps what two processes wrote up to one position apart, whichever way they are joined', () => {
+    const [one, other] = [newWriterName(), newWriterName()];
+    const at = { shardId: 's0', timeline: 1, lsn: 900n };
+    const written = [one, other, undefined].map((writer) => ({ ...at, writer })).sort(byKey);
+    for (const header of [encodeToken(written), written.map((each) => encodeToken([each])).join(', ')]) {
+      expect(decodeTokens(header).sort(byKey)).toEqual(written);
+    }
+  });
+
+  it('has one spelling', () => {
+    fc.assert(
+      fc.property(positions, (list) => {
+        const token = encodeToken(list);
+        expect(encodeToken(decodeTokens(token))).toBe(token);
+      }),
+    );
+  });
+
+  it('costs 8 characters more for the process that wrote, whose names differ', () => {
+    const [name, ...others] = Array.from({ length: 100 }, () => newWriterName());
+    expect(new Set([name, ...others]).size).toBe(100);
+    expect(name).toMatch(/^[\w-]{8}$/);
+    expect(encodeToken([{ shardId: 's0', timeline: 1, lsn: 1n, writer: name }])).toHaveLength(3 + 34);
   });
 
   it('is refused when any one character is another', () => {
@@ -91,14 +131,16 @@ describe('a consistency token', () => {
     const wrong = [
       '',
       ',',
-      'v1.',
-      'v1',
+      'v2.',
+      'v2',
       'nonsense',
       `${token},`,
       `,${token}`,
       `${token}A`,
       `${token}=`,
-      `v2${token.slice(2)}`,
+      `v1${token.slice(2)}`,
+      // Of the format before, as it was given out.
+      'v1.AnMwAAAAAQAAAAAAADA5hy9qCg',
     ];
     for (let length = 1; length < token.length; length += 1) wrong.push(token.slice(0, length));
     for (const header of wrong) expect(() => decodeTokens(header)).toThrow(ValidationError);

@@ -9,6 +9,7 @@ import { ownDatabases } from './own-databases.js';
 export interface TestTenant {
   readonly id: string;
   readonly client: HttpClient;
+  readonly key: string;
 }
 
 /** A gateway process of one test file, on databases of its own. It is stopped after the file. */
@@ -32,7 +33,14 @@ export class AccountsService {
   async newTenant(settings: object = {}): Promise<TestTenant> {
     const id = `t-${randomBytes(5).toString('hex')}`;
     const key = await this.#gateway.createTenant(id, settings);
-    return { id, client: new HttpClient(this.#gateway.url, key) };
+    return { id, key, client: new HttpClient(this.#gateway.url, key) };
+  }
+
+  /** A client of the tenant to a further gateway process on the same databases. */
+  async throughAnother({ key }: TestTenant): Promise<HttpClient> {
+    const { config } = this;
+    const gateway = await GatewayProcess.start({ config, env: { LOG_LEVEL: 'warn' } });
+    return new HttpClient(gateway.url, key);
   }
 
   /** The shard on which a user of the tenant lives. */

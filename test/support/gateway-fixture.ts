@@ -5,6 +5,7 @@ import { GatewayRuntime } from '../../src/gateway/gateway-runtime.js';
 import { GatewayContext } from '../../src/index.js';
 import { ACCOUNT_ENTITIES } from '../../src/modules/accounts/accounts.persistence.js';
 import { readInstallation } from '../../src/sharding/migrations/installation.js';
+import { SYSTEM_MIGRATIONS } from '../../src/sharding/migrations/system/system-migrations.js';
 import { TenantCredentials } from '../../src/sharding/tenant-roles/tenant-credentials.js';
 import { Note } from './note.js';
 import { notesPlan } from './notes-migrations.js';
@@ -40,7 +41,7 @@ afterAll(async () => {
 export async function gatewayFixture(): Promise<GatewayFixture> {
   const config = await ownDatabases();
   const { id: shardId, primary } = config.shards[0]!;
-  const [, ...migrations] = notesPlan('').migrations;
+  const migrations = notesPlan('').migrations.slice(SYSTEM_MIGRATIONS.length);
   const runtime = await GatewayRuntime.start(
     resolveGatewayOptions({
       ...config,

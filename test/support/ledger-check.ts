@@ -5,6 +5,44 @@ const SUMS_SQL = `
   SELECT tenant_id AS "tenantId", currency, sum(balance)::text AS sum
   FROM finance.accounts GROUP BY tenant_id, currency`;
 
+/** What transfers moved to or from this shard; over all shards it is nothing. */
+const MOVED_SQL = `
+  SELECT entry.tenant_id AS "tenantId", currency, sum(amount)::text AS sum
+  FROM finance.transactions AS entry
+  JOIN finance.accounts AS account ON account.tenant_id = entry.tenant_id AND account.id = entry.account_id
+  WHERE entry.type = 'TRANSFER' AND entry.status = 'COMPLETED'
+  GROUP BY entry.tenant_id, currency`;
+
+/** Accounts that hold something else than their pending entries say. */
+const HELD_SQL = `
+  SELECT account.tenant_id AS "tenantId", account.id AS "accountId", held
+  FROM finance.accounts AS account
+  LEFT JOIN (
+    SELECT tenant_id, account_id, -sum(amount) AS pending FROM finance.transactions
+    WHERE status = 'PENDING' GROUP BY tenant_id, account_id
+  ) AS entries ON entries.tenant_id = account.tenant_id AND entries.account_id = account.id
+  WHERE held <> coalesce(pending, 0)`;
+
+/** Transfers whose paying entry does not say what they say. */
+const DEBITS_SQL = `
+  SELECT transfer.tenant_id AS "tenantId", transfer.id AS "transferId", transfer.status
+  FROM finance.transfers AS transfer
+  LEFT JOIN finance.transactions AS entry
+    ON entry.tenant_id = transfer.tenant_id AND entry.id = transfer.debit_id
+       AND entry.transfer_id = transfer.id AND entry.account_id = transfer.from_account_id
+  WHERE (entry.status, entry.amount) IS DISTINCT FROM (
+    CASE transfer.status WHEN 'PENDING' THEN 'PENDING' WHEN 'COMPLETED' THEN 'COMPLETED' ELSE 'FAILED' END,
+    -coalesce(transfer.posted_amount, transfer.amount)
+  ) OR (transfer.status = 'COMPLETED' AND entry.executed_at IS DISTINCT FROM transfer.completed_at)`;
+
+/** All completed transfers, and all credits; the two sides may be on two shards. */
+const COMPLETED_SQL = `
+  SELECT tenant_id || ' ' || id || ' ' || to_account_id || ' ' || posted_amount || ' ' || completed_at AS side
+  FROM finance.transfers WHERE status = 'COMPLETED'`;
+const CREDITS_SQL = `
+  SELECT tenant_id || ' ' || transfer_id || ' ' || account_id || ' ' || amount || ' ' || executed_at AS side
+  FROM finance.transactions WHERE type = 'TRANSFER' AND amount > 0`;
+
 /** Entries of an account that do not follow from the one before, by version and by balance. */
 const BROKEN_CHAINS_SQL = `
   SELECT tenant_id AS "tenantId", account_id AS "accountId", account_version AS version FROM (
@@ -43,32 +81,62 @@ interface SumRow {
   readonly sum: string;
 }
 
+/** One side of a transfer, as one text. */
+interface SideRow {
+  readonly side: string;
+}
+
 /**
- * Looks at all ledgers on all shards, past the gateway: every tenant's money sums to zero in every currency on
- * every shard, every account's entries follow from each other and end at its balance, every posting has its
- * two sides, and every idempotency key its outcome.
+ * Looks at all ledgers on all shards, past the gateway: every tenant's money sums to zero in every currency, on
+ * every shard but for what transfers moved between shards, every account's entries follow from each other and end at
+ * its balance, every account holds what its pending entries say, every posting has its two sides, every completed
+ * transfer exactly its debit and its credit, and every idempotency key its outcome. Nothing may be under way.
  *
  * @throws Error naming shard and rows
  */
 export async function assertLedgerSound({ shards }: Pick<ClusterConfig, 'shards'>): Promise<void> {
+  const completed: string[] = [];
+  const credits: string[] = [];
   for (const { id, primary } of shards) {
     const client = new pg.Client({ connectionString: primary.adminUrl });
     await client.connect();
     try {
-      const sums = await client.query<SumRow>(SUMS_SQL);
-      assertNone(
-        id,
-        'ledgers do not sum to zero',
-        sums.rows.filter(({ sum }) => Number(sum) !== 0),
-      );
+      assertNone(id, 'ledgers do not sum to what was moved here', await unexplainedSums(client));
       assertNone(id, 'entries break their chain', (await client.query(BROKEN_CHAINS_SQL)).rows);
       assertNone(id, 'accounts differ from their last entry', (await client.query(ENDS_SQL)).rows);
+      assertNone(id, 'accounts hold what no entry says', (await client.query(HELD_SQL)).rows);
       assertNone(id, 'postings are not whole', (await client.query(POSTINGS_SQL)).rows);
+      assertNone(id, 'transfers differ from their debit', (await client.query(DEBITS_SQL)).rows);
       assertNone(id, 'keys have no outcome', (await client.query(UNFINISHED_KEYS_SQL)).rows);
+      completed.push(...(await client.query<SideRow>(COMPLETED_SQL)).rows.map(({ side }) => side));
+      credits.push(...(await client.query<SideRow>(CREDITS_SQL)).rows.map(({ side }) => side));
     } finally {
       await client.end();
     }
   }
+  const paid = new Set(completed);
+  assertNone(
+    'all shards',
+    'credits have no transfer',
+    credits.filter((side) => !paid.delete(side)),
+  );
+  assertNone('all shards', 'transfers have no credit', [...paid]);
+}
+
+/** In ten-thousandths; a JavaScript number would not hold them exactly. */
+function unitsOf(sum: string): bigint {
+  const [whole = '0', fraction = ''] = sum.split('.');
+  return BigInt(`${whole}${fraction.padEnd(4, '0')}`);
+}
+
+/** Ledgers of a shard that do not sum to what transfers brought there. */
+async function unexplainedSums(client: pg.Client): Promise<SumRow[]> {
+  const moved = (await client.query<SumRow>(MOVED_SQL)).rows;
+  const movedOf = new Map(moved.map(({ tenantId, currency, sum }) => [`${tenantId} ${currency}`, sum]));
+  const { rows } = await client.query<SumRow>(SUMS_SQL);
+  return rows.filter(
+    ({ tenantId, currency, sum }) => unitsOf(sum) !== unitsOf(movedOf.get(`${tenantId} ${currency}`) ?? '0'),
+  );
 }
 
 function assertNone(shardId: string, what: string, rows: readonly unknown[]): void {

@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { CreateFinanceTables1763800000001 } from '../../src/modules/accounts/migrations/create-finance-tables.js';
 import type { MigrationPlan, ProtectedTable } from '../../src/sharding/migrations/migration-plan.js';
-import { CreateShardTables1763800000000 } from '../../src/sharding/migrations/system/create-shard-tables.js';
+import { SYSTEM_MIGRATIONS } from '../../src/sharding/migrations/system/system-migrations.js';
 import { SYSTEM_TABLES } from '../../src/sharding/migrations/system/system-tables.js';
 
 /** Whoever holds this advisory lock stops the migration below in its middle. */
@@ -50,7 +50,7 @@ export function notesPlan(installationId: string): MigrationPlan {
   return {
     installationId,
     migrations: [
-      CreateShardTables1763800000000,
+      ...SYSTEM_MIGRATIONS,
       CreateFinanceTables1763800000001,
       CreateNotes1763800000200,
       IndexNotes1763800000300,

@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { Decimal } from 'decimal.js';
-import { decideStatus } from '../../src/modules/accounts/account-status.js';
+import { decideChange } from '../../src/modules/accounts/account-status.js';
 import type { AccountStatus } from '../../src/modules/accounts/account.js';
 
-function account(status: AccountStatus, balance = '0', held = '0') {
-  return { status, balance: new Decimal(balance), held: new Decimal(held), version: '7' };
+function account(status: AccountStatus, balance = '0', held = '0', overdraft = '0') {
+  const overdraftLimit = new Decimal(overdraft);
+  return { status, balance: new Decimal(balance), held: new Decimal(held), overdraftLimit, version: '7' };
 }
 
 describe('a new status', () => {
@@ -16,7 +17,7 @@ describe('a new status', () => {
     ['ACTIVE', 'ACTIVE', '5', 'keep'],
     ['CLOSED', 'CLOSED', '0', 'keep'],
   ] as const)('from %s to %s with balance %s is a %s', (from, to, balance, kind) => {
-    expect(decideStatus(account(from, balance), to)).toEqual({ kind });
+    expect(decideChange(account(from, balance), { status: to })).toEqual({ kind });
   });
 
   it.each([
@@ -26,12 +27,36 @@ describe('a new status', () => {
     ['account_not_empty', account('ACTIVE', '-1'), 'CLOSED'],
     ['account_not_empty', account('FROZEN', '0', '1'), 'CLOSED'],
   ] as const)('is refused as %s', (code, state, to) => {
-    expect(decideStatus(state, to)).toMatchObject({ kind: 'refuse', error: { code } });
+    expect(decideChange(state, { status: to })).toMatchObject({ kind: 'refuse', error: { code } });
   });
 
   it('depends on the version that was seen, before anything else', () => {
-    expect(decideStatus(account('ACTIVE'), 'FROZEN', '7')).toEqual({ kind: 'change' });
+    expect(decideChange(account('ACTIVE'), { status: 'FROZEN' }, '7')).toEqual({ kind: 'change' });
     const refused = { kind: 'refuse', error: { code: 'version_conflict' } };
-    expect(decideStatus(account('CLOSED'), 'ACTIVE', '6')).toMatchObject(refused);
+    expect(decideChange(account('CLOSED'), { status: 'ACTIVE' }, '6')).toMatchObject(refused);
+  });
+});
+
+describe('a new overdraft limit', () => {
+  const limit = (text: string) => ({ overdraftLimit: new Decimal(text) });
+
+  it.each([
+    ['10', account('ACTIVE'), 'change'],
+    ['10', account('FROZEN'), 'change'],
+    ['5.0', account('ACTIVE', '-5', '0', '5'), 'keep'],
+    ['5', account('ACTIVE', '-4', '1', '10'), 'change'],
+  ] as const)('of %s is set where not more is used', (text, state, kind) => {
+    expect(decideChange(state, limit(text))).toEqual({ kind });
+  });
+
+  it('is refused below what is used, or held', () => {
+    const refused = { kind: 'refuse', error: { code: 'insufficient_funds' } };
+    expect(decideChange(account('ACTIVE', '-5', '0', '10'), limit('4.9999'))).toMatchObject(refused);
+    expect(decideChange(account('ACTIVE', '0', '5', '10'), limit('4.9999'))).toMatchObject(refused);
+  });
+
+  it('is refused on a closed account', () => {
+    const refused = { kind: 'refuse', error: { code: 'account_closed' } };
+    expect(decideChange(account('CLOSED'), limit('1'))).toMatchObject(refused);
   });
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { currencySchema, cursorSchema, limitSchema, listSchema } from '../http/schemas.js';
+import { parseAmount } from '../money/amount.js';
 import { ACCOUNT_STATUSES } from './account-status.js';
 import { accountViewSchema } from './account-view.js';
 
@@ -44,8 +45,27 @@ export const accountListQuerySchema = z.strictObject({
 
 const statusSchema = z.enum(ACCOUNT_STATUSES, { error: `must be one of ${ACCOUNT_STATUSES.join(', ')}` });
 
-/** The body that sets one account's status. */
-export const statusChangeSchema = z.strictObject({ status: statusSchema });
+const limitAmountSchema = z
+  .string({ error: 'must be a string, such as "12.50"' })
+  .refine(
+    (text) => parseAmount(text) !== undefined,
+    'must be a decimal of at most 16 integer and 4 fraction digits, without a sign',
+  )
+  .meta({
+    description: "How far the available balance may go below zero; set by the tenant's service alone",
+    example: '500.00',
+  });
+
+/** The body that changes one account. */
+export const accountChangeSchema = z
+  .strictObject({
+    status: statusSchema.optional(),
+    overdraftLimit: limitAmountSchema.optional(),
+  })
+  .refine(
+    ({ status, overdraftLimit }) => status !== undefined || overdraftLimit !== undefined,
+    'must have status or overdraftLimit',
+  );
 
 /** The body that sets many accounts' statuses. */
 export const statusChangesSchema = z.strictObject({

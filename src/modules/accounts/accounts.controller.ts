@@ -15,15 +15,15 @@ import {
 import { keyOf } from '../idempotency/idempotency-keys.js';
 import { sendAnswer } from '../idempotency/send-answer.js';
 import {
+  accountChangeSchema,
   accountListQuerySchema,
   accountListSchema,
   newAccountSchema,
   rowIdSchema,
-  statusChangeSchema,
   statusChangesResultSchema,
   statusChangesSchema,
 } from './account-schemas.js';
-import { AccountStatuses, type StatusChangesResult } from './account-statuses.js';
+import { AccountChanges, type StatusChangesResult } from './account-changes.js';
 import { accountViewSchema, type AccountView } from './account-view.js';
 import { AccountsService } from './accounts.service.js';
 
@@ -41,11 +41,11 @@ interface AccountList {
 @Controller('v1/accounts')
 export class AccountsController {
   readonly #accounts: AccountsService;
-  readonly #statuses: AccountStatuses;
+  readonly #changes: AccountChanges;
 
-  constructor(accounts: AccountsService, statuses: AccountStatuses) {
+  constructor(accounts: AccountsService, changes: AccountChanges) {
     this.#accounts = accounts;
-    this.#statuses = statuses;
+    this.#changes = changes;
   }
 
   @Post()
@@ -99,8 +99,10 @@ export class AccountsController {
   @Patch(':id')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Freeze, thaw or close an account',
-    description: 'A closed account stays closed; only an empty one can be closed.',
+    summary: 'Change an account',
+    description:
+      'Freeze, thaw or close it; a closed account stays closed, and only an empty one can be closed. ' +
+      "The tenant's service, without X-User-Id, also sets how far it may be overdrawn.",
   })
   @ApiHeader({
     name: 'If-Match',
@@ -109,14 +111,14 @@ export class AccountsController {
     schema: { type: 'string' },
   })
   @WriteAnswer(200, accountViewSchema, 'The account', ETAG)
-  @ApiProblems('not_found', 'version_conflict', 'account_closed', 'account_not_empty')
-  async setStatus(
+  @ApiProblems('not_found', 'version_conflict', 'account_closed', 'account_not_empty', 'insufficient_funds')
+  async change(
     @Param('id', { schema: rowIdSchema }) id: string,
-    @Body({ schema: statusChangeSchema }) { status }: z.output<typeof statusChangeSchema>,
+    @Body({ schema: accountChangeSchema }) change: z.output<typeof accountChangeSchema>,
     @IfMatch() expectedVersion: number | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AccountView> {
-    return withETag(reply, await this.#statuses.set(id, status, expectedVersion));
+    return withETag(reply, await this.#changes.change(id, change, expectedVersion));
   }
 
   @Patch()
@@ -129,7 +131,7 @@ export class AccountsController {
   setStatuses(
     @Body({ schema: statusChangesSchema }) { updates }: z.output<typeof statusChangesSchema>,
   ): Promise<StatusChangesResult> {
-    return this.#statuses.setMany(updates);
+    return this.#changes.setMany(updates);
   }
 }
 

@@ -3,7 +3,7 @@ import { GatewayRuntime } from '../../gateway/gateway-runtime.js';
 import { UniqueLookup } from '../../sharding/lookup/unique-lookup.js';
 import { TenantsModule } from '../tenants/tenants.module.js';
 import { AccountCreation } from './account-creation.js';
-import { AccountStatuses } from './account-statuses.js';
+import { AccountChanges } from './account-changes.js';
 import { AccountsController } from './accounts.controller.js';
 import { AccountsService } from './accounts.service.js';
 import { LookupSweeper } from './lookup-sweeper.js';
@@ -19,7 +19,7 @@ import { LookupSweeper } from './lookup-sweeper.js';
       inject: [GatewayRuntime],
     },
     AccountCreation,
-    AccountStatuses,
+    AccountChanges,
     AccountsService,
     LookupSweeper,
   ],

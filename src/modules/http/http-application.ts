@@ -11,6 +11,9 @@ import { refuseExpectation } from './refuse-expectation.js';
 import { logRequests } from './request-log.js';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
+/** A thousand transfers with long keys and references. */
+const BATCH_BODY_LIMIT_BYTES = 4 * BODY_LIMIT_BYTES;
+const BATCH_PATH = '/v1/transfers/batch';
 const KEEP_ALIVE_TIMEOUT_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Ids and tenants are far shorter; what is longer is no route. */
@@ -50,6 +53,9 @@ export async function createHttpApplication({
   const fastify = adapter.getInstance();
   // JSON is all that this service reads; text would only fail later, and less clearly.
   fastify.removeContentTypeParser('text/plain');
+  fastify.addHook('onRoute', (route) => {
+    if (route.url === BATCH_PATH) route.bodyLimit = BATCH_BODY_LIMIT_BYTES;
+  });
   logRequests(fastify);
   fastify.server.on('checkExpectation', refuseExpectation);
   const options: Partial<NestApplicationOptions> = {

@@ -5,7 +5,7 @@ import {
   type FieldFault,
 } from '../../common/gateway-error.js';
 import { ACTOR_PATTERN, USER_ID_PATTERN } from '../../common/identifiers.js';
-import type { ShardPosition } from '../../common/shard-position.js';
+import type { WrittenPosition } from '../../common/written-position.js';
 import { decodeTokens } from '../../sharding/replication/consistency-token.js';
 import { asksPastCache } from './cache-control.js';
 
@@ -14,7 +14,7 @@ export interface ScopeHeaders {
   readonly userId: string | undefined;
   /** Undefined: the default applies. */
   readonly actor: string | undefined;
-  readonly positions: readonly ShardPosition[];
+  readonly positions: readonly WrittenPosition[];
   readonly goesPastCache: boolean;
 }
 
@@ -45,7 +45,7 @@ export function readScopeHeaders(headers: Headers, userRequired: boolean): Scope
   return { userId, actor, positions, goesPastCache: asksPastCache(textOf(headers['cache-control'])) };
 }
 
-function readPositions(header: string | undefined, faults: FieldFault[]): readonly ShardPosition[] {
+function readPositions(header: string | undefined, faults: FieldFault[]): readonly WrittenPosition[] {
   if (header === undefined) return [];
   try {
     return decodeTokens(header);

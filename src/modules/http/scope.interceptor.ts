@@ -5,6 +5,7 @@ import { from, lastValueFrom, type Observable } from 'rxjs';
 import { GatewayContext, type GatewayScope } from '../../common/gateway-context.js';
 import { ScopeMissingError } from '../../common/gateway-error.js';
 import type { RequestTrace } from '../../common/request-trace.js';
+import { GatewayRuntime } from '../../gateway/gateway-runtime.js';
 import { encodeToken } from '../../sharding/replication/consistency-token.js';
 import { USER_REQUIRED } from './access.js';
 import { identityOf } from './request-identity.js';
@@ -19,9 +20,11 @@ const READING_METHODS = new Set(['GET', 'HEAD']);
 @Injectable()
 export class ScopeInterceptor implements NestInterceptor {
   readonly #reflector: Reflector;
+  readonly #runtime: GatewayRuntime;
 
-  constructor(reflector: Reflector) {
+  constructor(reflector: Reflector, runtime: GatewayRuntime) {
     this.#reflector = reflector;
+    this.#runtime = runtime;
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -34,27 +37,32 @@ export class ScopeInterceptor implements NestInterceptor {
     if (identity.kind === 'operator') return next.handle();
     const scope = scopeOf(identity.tenant.id, headers);
     const reply = context.switchToHttp().getResponse<FastifyReply>();
-    return from(GatewayContext.run(scope, () => handleInScope(next, headers, request.method, reply)));
+    const handle = async (): Promise<unknown> => {
+      const trace = GatewayContext.trace();
+      if (trace === undefined) throw new ScopeMissingError('The handler does not run in a scope.');
+      trace.requirePositions(headers.positions, (position) => this.#runtime.cache.knows(position));
+      trace.goesPastCache = headers.goesPastCache;
+      return handleAndTell(next, trace, request.method, reply);
+    };
+    return from(GatewayContext.run(scope, handle));
   }
 }
 
 /** Called inside the scope; the handler is subscribed to here, so that it runs inside as well. */
-async function handleInScope(
+async function handleAndTell(
   next: CallHandler,
-  headers: ScopeHeaders,
+  trace: RequestTrace,
   method: string,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const trace = GatewayContext.trace();
-  if (trace === undefined) throw new ScopeMissingError('The handler does not run in a scope.');
-  trace.requirePositions(headers.positions);
-  trace.goesPastCache = headers.goesPastCache;
   const tell = READING_METHODS.has(method) ? tellRead : tellWrite;
   try {
     const answer: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined });
     tell(trace, reply, true);
     return answer;
   } catch (error) {
+    // What it was refused for others may have written.
+    trace.restOnOthers();
     tell(trace, reply, false);
     throw error;
   }

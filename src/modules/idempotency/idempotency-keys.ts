@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { GatewayContext } from '../../common/gateway-context.js';
 import { GatewayError } from '../../common/gateway-error.js';
 import type { Answer, DecidedOutcome, StoredOutcome, StoredResponse } from './decided-outcome.js';
 import { fromStored, toStored } from './decided-outcome.js';
@@ -50,7 +51,8 @@ const READ_SQL = `
   SELECT operation, request, status, response FROM shardgate.idempotency_keys
   WHERE tenant_id = $1 AND user_id = $2 AND key = $3`;
 
-interface StoredRow {
+/** A request as it is kept under its key, with its outcome. */
+export interface RememberedRequest {
   readonly operation: string;
   readonly request: RequestFields;
   readonly status: number | null;
@@ -104,18 +106,36 @@ export async function findAnswer<Body extends object>(
   request: IdempotentRequest<Body>,
 ): Promise<Answer<Body> | undefined> {
   const identity = [scope.tenantId, scope.userId, request.idempotency.key];
-  const [row] = await manager.query<StoredRow[]>(READ_SQL, identity);
-  if (row === undefined) return undefined;
-  const difference = differingField({ operation: row.operation, fields: row.request }, request);
-  if (difference !== undefined) throw keyReused(difference);
+  const [row] = await manager.query<RememberedRequest[]>(READ_SQL, identity);
+  return row && rememberedAnswer(row, request);
+}
+
+/**
+ * The answer to a request whose key is remembered already.
+ *
+ * @throws GatewayError `idempotency_key_reused` when the key belongs to another request
+ */
+export function rememberedAnswer<Body extends object>(
+  row: RememberedRequest,
+  request: Omit<IdempotentRequest<Body>, 'idempotency'>,
+): Answer<Body> | undefined {
+  assertSameRequest({ operation: row.operation, fields: row.request }, request);
   const stored = storedOutcomeOf(row);
   if (stored === undefined) return undefined;
+  // The token leads past the first request's writes, whichever process they went through.
+  GatewayContext.trace()?.restOnOthers();
   const outcome = fromStored(stored, request.shape);
   return { outcome, replayed: true, requestId: stored.response.requestId ?? undefined };
 }
 
+/** @throws GatewayError `idempotency_key_reused` when a request of the same key asks for something else */
+export function assertSameRequest(kept: KeyedRequest, given: KeyedRequest): void {
+  const difference = differingField(kept, given);
+  if (difference !== undefined) throw keyReused(difference);
+}
+
 /** A committed key has its outcome: the two are written in one transaction. */
-function storedOutcomeOf({ status, response }: StoredRow): StoredOutcome | undefined {
+function storedOutcomeOf({ status, response }: RememberedRequest): StoredOutcome | undefined {
   return status === null || response === null ? undefined : { status, response };
 }
 

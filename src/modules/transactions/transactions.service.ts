@@ -6,6 +6,7 @@ import { NotFoundError, ValidationError } from '../../common/gateway-error.js';
 import type { Page } from '../../gateway/all-shards-repository.js';
 import { DataGateway } from '../../gateway/data-gateway.js';
 import type { GatewayTransaction } from '../../gateway/gateway-transaction.js';
+import { failureOf } from '../../gateway/shared-transaction.js';
 import { isGatewayId } from '../../sharding/topology/gateway-id.js';
 import {
   LedgerTransaction,
@@ -40,6 +41,9 @@ export interface TransactionListing {
   readonly type?: TransactionType | undefined;
   readonly status?: TransactionStatus | undefined;
 }
+
+/** How often a movement is begun that another transaction was in the way of. */
+const ATTEMPTS_MAX = 10;
 
 /** Moves money into and out of accounts, and shows what was moved, in the tenant of the scope. */
 @Injectable()
@@ -123,7 +127,23 @@ export class TransactionsService {
       subMinorUnits: this.#tenants.tenant(tenantId)?.subMinorUnits ?? false,
       mintId: (userId) => this.#gateway.mintId(userId),
     };
-    return this.#onShardOf(wanted.accountId, (tx) => moveOnce(tx, wanted, idempotency));
+    return this.#unlessInDeadlock(() =>
+      this.#onShardOf(wanted.accountId, (tx) => moveOnce(tx, wanted, idempotency)),
+    );
+  }
+
+  /**
+   * A transfer locks the account before it takes its key, a movement the other way about: with one key for both, the
+   * server ends one of them, and nothing of it is kept.
+   */
+  async #unlessInDeadlock<T>(move: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await move();
+      } catch (error) {
+        if (failureOf(error) !== 'conflict' || attempt === ATTEMPTS_MAX) throw error;
+      }
+    }
   }
 
   /** With a user in scope on that user's shard, where an account of somebody else is simply not found. */

@@ -10,7 +10,7 @@ const UNPREPARABLE_SQL = `; SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_exp
 
 /** Begins a transaction of a session: names tenant and actor, for as long as the transaction lasts. */
 export function beginSql(
-  { tenantId, actor, access, login }: TenantSession,
+  { tenantId, actor, access, login, lockTimeoutMs }: TenantSession,
   isolation?: IsolationLevel,
 ): string {
   return [
@@ -19,6 +19,7 @@ export function beginSql(
     access === 'read' ? 'READ ONLY' : 'READ WRITE',
     `; SET LOCAL shardgate.tenant_id = ${pg.escapeLiteral(tenantId)}`,
     `; SET LOCAL shardgate.actor = ${pg.escapeLiteral(actor)}`,
+    lockTimeoutMs === undefined ? '' : `; SET LOCAL lock_timeout = ${lockTimeoutMs}`,
     login === 'tenant' ? UNPREPARABLE_SQL : '',
   ].join(' ');
 }

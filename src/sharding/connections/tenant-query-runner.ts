@@ -10,6 +10,7 @@ import type { ConnectionSource, PooledConnection } from './connection-pool.js';
 import { isConnectionFailure, toQueryFailedError } from './failure.js';
 import type { RawRow } from './prepared-statement.js';
 import type { ChangedRows, TenantSession, TransactionWatch } from './tenant-session.js';
+import { TenantTransaction } from './tenant-transaction.js';
 import { AS_TEXT, type TextResult } from './text-result.js';
 import { commitWatched, processIdOf } from './watched-commit.js';
 
@@ -121,6 +122,31 @@ export class TenantQueryRunner extends PostgresQueryRunner {
       this.#leaveTransaction();
     }
     await this.broadcaster.broadcast('AfterTransactionRollback');
+  }
+
+  /** Whether a savepoint is open in the transaction under way. */
+  get isNested(): boolean {
+    return this.transactionDepth > 1;
+  }
+
+  /** Whether the connection of the transaction under way was lost. */
+  get isBroken(): boolean {
+    return this.#broken;
+  }
+
+  /**
+   * Gives the transaction under way to somebody who commits it together with others. This runner has none any more.
+   *
+   * @throws TransactionNotStartedError without one
+   */
+  handOver(): TenantTransaction {
+    const connection = this.#held;
+    if (connection === undefined) throw new TransactionNotStartedError();
+    const transaction = TenantTransaction.takeOver(this.#source, connection, this.#watch);
+    this.#held = undefined;
+    this.#watch = undefined;
+    this.#leaveTransaction();
+    return transaction;
   }
 
   override async query<T = unknown>(sql: string, params?: unknown[], structured?: boolean): Promise<T>;

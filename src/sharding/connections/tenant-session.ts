@@ -10,8 +10,9 @@ export interface ChangedRows {
 }
 
 /**
- * Follows one transaction: what it sends, and what becomes of it. After `committing` exactly one of the last
- * three is called, before whoever committed is told.
+ * Follows one transaction: what it sends, and what becomes of it. After `committing` or `preparing` exactly one of
+ * the last three is called, before whoever committed is told; `committed` may follow `unknown`, when it was found
+ * out after all.
  */
 export interface TransactionWatch {
   /** A statement is about to be sent. */
@@ -20,6 +21,8 @@ export interface TransactionWatch {
   wrote(rows: readonly ChangedRows[]): void;
   /** COMMIT is about to be sent. @returns what is to be notified with it, if it is kept */
   committing(): readonly string[];
+  /** PREPARE TRANSACTION is about to be sent. Nothing can be notified with it. */
+  preparing(): void;
   /** What it wrote is kept, and lies before this position. @returns what is to be notified now, before anybody is told */
   committed(position: Omit<ShardPosition, 'shardId'>): readonly string[];
   /** Nothing of it is kept. */
@@ -27,9 +30,10 @@ export interface TransactionWatch {
   /**
    * Nobody knows whether it is kept: the connection broke meanwhile.
    *
-   * @param processId of the server's process that may still be at it
+   * @param processId of the server's process that may still be at it; 0 where none can be
+   * @param gid under which it may be prepared: as long as it is, it may still be kept
    */
-  unknown(processId: number): void;
+  unknown(processId: number, gid?: string): void;
 }
 
 /** In whose name, and for what, statements run on a node. */
@@ -46,6 +50,8 @@ export interface TenantSession {
    * server knows the tenant by the login itself.
    */
   readonly login: 'shared' | 'tenant';
+  /** How long each of its statements waits for a lock, ms. Default: as long as the statement may take. */
+  readonly lockTimeoutMs?: number;
   /** Answers statements outside of transactions, in place of a connection. */
   readonly answer?: (sql: string, params: readonly unknown[]) => Promise<pg.QueryResult>;
   /** Makes who follows a transaction; asked for each, those of single statements included. */

@@ -1,10 +1,13 @@
+import pg from 'pg';
 import { GatewayError } from '../../common/gateway-error.js';
+import type { ShardPosition } from '../../common/shard-position.js';
 import type { SqlRow } from '../../common/sql-executor.js';
 import { beginSql } from './begin-sql.js';
 import type { ConnectionSource, PooledConnection } from './connection-pool.js';
 import { isConnectionFailure, toQueryFailedError } from './failure.js';
+import { PreparedTransaction } from './prepared-transaction.js';
 import type { ChangedRows, TenantSession, TransactionWatch } from './tenant-session.js';
-import { commitWatched } from './watched-commit.js';
+import { commitWatched, processIdOf } from './watched-commit.js';
 
 /** A statement of the library's own, which each connection parses once and then runs by its name. */
 export interface NamedStatement {
@@ -25,12 +28,14 @@ export class TenantTransaction {
   #isBroken = false;
   #hasEnded = false;
 
-  private constructor(source: ConnectionSource, connection: PooledConnection, session: TenantSession) {
+  private constructor(
+    source: ConnectionSource,
+    connection: PooledConnection,
+    watch: TransactionWatch | undefined,
+  ) {
     this.#source = source;
     this.#connection = connection;
-    this.#watch = session.watch?.();
-    // Should it fail, so does everything behind it.
-    this.#send(beginSql(session)).catch(ignore);
+    this.#watch = watch;
   }
 
   /**
@@ -39,7 +44,19 @@ export class TenantTransaction {
    * @throws PoolExhaustedError when no connection becomes free in time
    */
   static async begin(source: ConnectionSource, session: TenantSession): Promise<TenantTransaction> {
-    return new TenantTransaction(source, await source.acquire(), session);
+    const transaction = new TenantTransaction(source, await source.acquire(), session.watch?.());
+    // Should it fail, so does everything behind it.
+    transaction.#send(beginSql(session)).catch(ignore);
+    return transaction;
+  }
+
+  /** Takes over one that was begun on this connection, with who follows it. */
+  static takeOver(
+    source: ConnectionSource,
+    connection: PooledConnection,
+    watch: TransactionWatch | undefined,
+  ): TenantTransaction {
+    return new TenantTransaction(source, connection, watch);
   }
 
   /** Sends a statement that changes no rows; it may lock some. */
@@ -67,6 +84,43 @@ export class TenantTransaction {
     } finally {
       this.#end();
     }
+  }
+
+  /**
+   * Says that a commit was kept whose outcome had been lost.
+   *
+   * @param position behind it
+   */
+  foundCommitted(position: Omit<ShardPosition, 'shardId'>): void {
+    this.#watch?.committed(position);
+  }
+
+  /**
+   * Prepares everything to be committed or rolled back, also if this process or the server ends meanwhile; until
+   * then it holds its locks. It ends this transaction as `commit` does. When it rejects with the loss of the
+   * connection, nobody knows whether it is prepared; otherwise nothing was kept.
+   *
+   * @param gid under which it can be finished, by whoever has the same login; under 200 bytes
+   */
+  async prepare(gid: string): Promise<PreparedTransaction> {
+    this.#watch?.preparing();
+    try {
+      const { command } = await this.#connection.query(`PREPARE TRANSACTION ${pg.escapeLiteral(gid)}`);
+      // For a transaction that has failed it succeeds, with this tag, and keeps nothing.
+      if (command !== 'PREPARE')
+        throw new Error('The transaction had failed before; nothing of it was kept.');
+    } catch (error) {
+      if (isConnectionFailure(error)) {
+        this.#isBroken = true;
+        this.#watch?.unknown(processIdOf(this.#connection), gid);
+      } else {
+        this.#watch?.undone();
+      }
+      this.#end();
+      throw safe(error);
+    }
+    this.#hasEnded = true;
+    return new PreparedTransaction(gid, this.#source, this.#connection, this.#watch);
   }
 
   /** Undoes everything. Never rejects: where the server cannot be told, the end of the connection tells it. */

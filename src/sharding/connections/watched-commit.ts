@@ -1,4 +1,6 @@
 import type pg from 'pg';
+import type { ShardPosition } from '../../common/shard-position.js';
+import type { SqlRow } from '../../common/sql-executor.js';
 import { CACHE_CHANNEL } from './cache-channel.js';
 import type { PooledConnection } from './connection-pool.js';
 import { isConnectionFailure } from './failure.js';
@@ -8,16 +10,22 @@ import type { TransactionWatch } from './tenant-session.js';
  * Read on the connection that committed, after the commit: everything that it committed lies before this
  * position. The name of a WAL file begins with its timeline in eight hexadecimal digits.
  */
-const COMMITTED_POSITION_SQL = `
+export const COMMITTED_POSITION_SQL = `
   SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS lsn,
          ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int AS timeline`;
 
 /** What is notified in a transaction arrives when it is committed, and not at all when it is not. */
-const NOTIFY_SQL = `SELECT pg_catalog.pg_notify('${CACHE_CHANNEL}', payload) FROM unnest($1::text[]) AS payload`;
+export const NOTIFY_SQL = `SELECT pg_catalog.pg_notify('${CACHE_CHANNEL}', payload) FROM unnest($1::text[]) AS payload`;
 
-interface CommittedRow {
+/** What {@link COMMITTED_POSITION_SQL} answers. */
+export interface CommittedRow extends SqlRow {
   readonly lsn: string;
   readonly timeline: number;
+}
+
+/** The position in its answer. */
+export function committedPosition({ timeline, lsn }: CommittedRow): Omit<ShardPosition, 'shardId'> {
+  return { timeline, lsn: BigInt(lsn) };
 }
 
 /**
@@ -48,7 +56,7 @@ export async function commitWatched(
   }
   const row = position.status === 'fulfilled' ? position.value?.rows[0] : undefined;
   if (row === undefined) watch?.unknown(processIdOf(connection));
-  const late = row && watch?.committed({ timeline: row.timeline, lsn: BigInt(row.lsn) });
+  const late = row && watch?.committed(committedPosition(row));
   if (late !== undefined && late.length > 0) {
     // The write is kept, whatever becomes of this.
     await connection.query(NOTIFY_SQL, [late]).catch(() => undefined);

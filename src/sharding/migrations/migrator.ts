@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { GatewayError } from '../../common/gateway-error.js';
 import { applyMigrations, nameMigrations, type NamedMigration } from './apply-migrations.js';
+import { grantTransactions } from './grant-transactions.js';
 import { assertInstallation, claimInstallation } from './installation.js';
 import type {
   MigrationOptions,
@@ -58,6 +59,7 @@ async function migrateShard(
         },
       });
       await prepareTenantLogins(sql, target);
+      await grantTransactions(sql, target);
       await protectTables(queryRunner, sql, target, plan.protectedTables);
       await publishTables(sql, shardId, plan);
       if (applied.length === 0) emit({ type: 'up-to-date', shardId });

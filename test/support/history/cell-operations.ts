@@ -1,11 +1,11 @@
 import { In } from 'typeorm';
 import {
   GatewayContext,
-  type DataGateway,
   type GatewayTransaction,
   type ReadOptions,
   type ShardedRepository,
 } from '../../../src/index.js';
+import type { GatewayRuntime } from '../../../src/gateway/gateway-runtime.js';
 import { decodeTokens, encodeToken } from '../../../src/sharding/replication/consistency-token.js';
 import { Cell, cellNamed, nameOf, userOf } from './cell.js';
 import {
@@ -36,15 +36,19 @@ class UndoneError extends Error {}
 
 /** Runs operations through the gateway of one process, and writes down how they went. */
 export class CellOperations {
-  readonly #gateway: DataGateway;
+  readonly #runtime: Pick<GatewayRuntime, 'gateway' | 'cache'>;
   readonly #process: ProcessName;
   readonly #tenantId: string;
   readonly #ids: readonly string[];
   #writes = 0;
 
   /** @param ids of the tenant's rows, by the index of the cell */
-  constructor(gateway: DataGateway, process: ProcessName, { tenantId, ids }: CellField) {
-    this.#gateway = gateway;
+  constructor(
+    runtime: Pick<GatewayRuntime, 'gateway' | 'cache'>,
+    process: ProcessName,
+    { tenantId, ids }: CellField,
+  ) {
+    this.#runtime = runtime;
     this.#process = process;
     this.#tenantId = tenantId;
     this.#ids = ids;
@@ -65,7 +69,11 @@ export class CellOperations {
 
   async #read(client: string, operation: ReadOperation): Promise<ReadRecord> {
     const trace = GatewayContext.trace();
-    if (operation.token !== undefined) trace?.requirePositions(decodeTokens(operation.token));
+    if (operation.token !== undefined) {
+      trace?.requirePositions(decodeTokens(operation.token), (position) =>
+        this.#runtime.cache.knows(position),
+      );
+    }
     let rows: readonly Pick<Cell, 'name' | 'value' | 'writer'>[] = [];
     let failure: string | undefined;
     const begin = sharedNowMs();
@@ -85,7 +93,7 @@ export class CellOperations {
     const [cell = 0] = cells;
     const id = this.#idOf(cell);
     const userId = userOf(cell);
-    const all = this.#gateway.repository(Cell);
+    const all = this.#runtime.gateway.repository(Cell);
     const own = isAsUser ? all : all.forUser(userId);
     const limit = 100;
     switch (how) {
@@ -101,12 +109,19 @@ export class CellOperations {
         return own.find({ order: { name: 'DESC' }, ...options });
       case 'page of user':
         return (
-          await this.#gateway.list(Cell, { userId }).page({ limit, order: { name: 'ASC' }, ...options })
+          await this.#runtime.gateway
+            .list(Cell, { userId })
+            .page({ limit, order: { name: 'ASC' }, ...options })
         ).items;
       case 'page of all':
-        return (await this.#gateway.list(Cell).page({ limit, ...options })).items;
+        return (await this.#runtime.gateway.list(Cell).page({ limit, ...options })).items;
       case 'raw':
-        return this.#gateway.query<Cell & Record<string, unknown>>(SELECT_SQL, [id], { userId }, options);
+        return this.#runtime.gateway.query<Cell & Record<string, unknown>>(
+          SELECT_SQL,
+          [id],
+          { userId },
+          options,
+        );
     }
   }
 
@@ -137,7 +152,7 @@ export class CellOperations {
     const [cell = 0] = cells;
     const id = this.#idOf(cell);
     const userId = userOf(cell);
-    const all = this.#gateway.repository(Cell);
+    const all = this.#runtime.gateway.repository(Cell);
     const own = isAsUser ? all : all.forUser(userId);
     switch (how) {
       case 'update':
@@ -153,17 +168,19 @@ export class CellOperations {
         await own.increment({ id }, 'value', 1);
         return [value];
       case 'raw': {
-        const rows = await this.#gateway.query<{ value: number }>(INCREMENT_SQL, [id, writer], { userId });
+        const rows = await this.#runtime.gateway.query<{ value: number }>(INCREMENT_SQL, [id, writer], {
+          userId,
+        });
         return rows.map((row) => row.value);
       }
       case 'lock':
-        return this.#gateway.transaction({ userId }, (tx) => this.#addUnderLock(tx, cells, writer));
+        return this.#runtime.gateway.transaction({ userId }, (tx) => this.#addUnderLock(tx, cells, writer));
       case 'shared lock':
-        return this.#gateway.transaction({ userId, login: 'shared' }, (tx) =>
+        return this.#runtime.gateway.transaction({ userId, login: 'shared' }, (tx) =>
           this.#addUnderLock(tx, cells, writer),
         );
       case 'savepoint':
-        return this.#gateway.transaction({ userId }, async (tx) => {
+        return this.#runtime.gateway.transaction({ userId }, async (tx) => {
           const repository = tx.getRepository(Cell);
           const undone = tx.manager.transaction(async (nested) => {
             await nested.increment(Cell, { tenantId: this.#tenantId, id }, 'value', UNDONE_STEP);
@@ -173,12 +190,12 @@ export class CellOperations {
           return this.#addUnderLock({ lock: tx.lock.bind(tx), repository }, cells, writer);
         });
       case 'rolled back':
-        return this.#gateway.transaction({ userId }, async (tx) => {
+        return this.#runtime.gateway.transaction({ userId }, async (tx) => {
           await tx.getRepository(Cell).increment({ id }, 'value', UNDONE_STEP);
           throw new UndoneError();
         });
       case 'rolled back raw':
-        return this.#gateway.transaction({ userId }, async (tx) => {
+        return this.#runtime.gateway.transaction({ userId }, async (tx) => {
           await tx.query(OVERSHOOT_SQL, [id, writer]);
           throw new UndoneError();
         });

@@ -56,7 +56,7 @@ class HistoryProcess {
         return { ids: await this.#makeCells(message.tenantId) };
       case 'meet cells':
         this.#tenants.set(message.tenantId, {
-          operations: new CellOperations(this.#runtime.gateway, this.#name, message),
+          operations: new CellOperations(this.#runtime, this.#name, message),
           history: [],
           load: Promise.resolve(),
           isOver: false,

@@ -33,6 +33,7 @@ function keyFor({ access }: Operation, world: HostileWorld): string | undefined 
 export function idFor({ path, access }: Operation, name: string, { own }: HostileWorld): string {
   if (name === 'keyId') return own.keyId;
   if (access === 'operator') return own.id;
+  if (path.startsWith('/v1/transfers/')) return own.heldTransferIds[path.endsWith('/void') ? 1 : 0];
   return path.startsWith('/v1/transactions/') ? own.transactionId : own.accountId;
 }
 
@@ -45,6 +46,12 @@ function queryValueFor({ name, schema }: Parameter, { own }: HostileWorld): stri
 function bodyFor({ name, body }: Operation, { own }: HostileWorld): unknown {
   const good = goodOf(body ?? {}) as Record<string, unknown>;
   switch (name) {
+    case 'post /v1/transfers':
+      return payment(own);
+    case 'post /v1/transfers/batch':
+      return { transfers: [payment(own)] };
+    case 'post /v1/transfers/{id}/post':
+      return { amount: '0.50' };
     case 'patch /v1/accounts':
       return { updates: [{ id: own.accountId, status: 'FROZEN' }] };
     case 'patch /v1/accounts/{id}':
@@ -54,4 +61,8 @@ function bodyFor({ name, body }: Operation, { own }: HostileWorld): unknown {
     default:
       return good;
   }
+}
+
+function payment({ accountId, payeeAccountId }: HostileWorld['own']): object {
+  return { fromAccountId: accountId, toAccountId: payeeAccountId, amount: '1.00' };
 }

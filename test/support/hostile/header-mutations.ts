@@ -39,13 +39,15 @@ const BAD_ETAGS = [
 ];
 
 const BAD_TOKENS = [
-  ...['', 'v1', 'v1.', 'v0.AAAA', 'v1.AAAA', 'v2.AAAAAAAA', 'v1.====', 'v1.\u00ff', 'null', '{}', ',', ',,,'],
+  ...['', 'v2', 'v2.', 'v0.AAAA', 'v2.AAAA', 'v2.AAAAAAAA', 'v2.====', 'v2.\u00ff', 'null', '{}', ',', ',,,'],
   ...[
-    'v1.' + 'A'.repeat(1_000),
-    'v1.' + 'A'.repeat(9_000),
+    'v2.' + 'A'.repeat(1_000),
+    'v2.' + 'A'.repeat(9_000),
     'x'.repeat(9_000),
-    "v1.' OR 1=1 --",
-    'v1.__proto__',
+    "v2.' OR 1=1 --",
+    'v2.__proto__',
+    // Of the format before, with a good checksum.
+    'v1.AnMwAAAAAQAAAAAAADA5hy9qCg',
   ],
 ];
 
@@ -134,7 +136,7 @@ function mangled(token: string): string[] {
       `${token},`,
       `${token};${token}`,
     ],
-    ...[token.replace('v1.', 'v2.'), token.replace(/.$/, (last) => (last === 'A' ? 'E' : 'A'))],
+    ...[token.replace('v2.', 'v1.'), token.replace(/.$/, (last) => (last === 'A' ? 'E' : 'A'))],
     new Array<string>(600).fill(token).join(','),
   ];
 }
@@ -149,6 +151,9 @@ function forgedTokens(): string[] {
     ...[encodeToken([]), encodeToken(unknown), at('s99', 1, 1n), at('s0', 0, 0n), at('s0', 7, 1n)],
     ...[...huge, huge.join(','), huge.join(' , '), new Array<string>(150).fill(at('s0', 1, 1n)).join(',')],
     at('constructor', 1, 1n),
+    ...['AAAAAAAA', '________'].map((writer) =>
+      encodeToken([{ shardId: 's0', timeline: 1, lsn: LSN_MAX, writer }]),
+    ),
   ];
 }
 

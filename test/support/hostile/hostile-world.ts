@@ -13,6 +13,10 @@ interface TargetTenant {
   readonly accountNumber: string;
   readonly frozenAccountId: string;
   readonly transactionId: string;
+  /** Of the same user: what is paid to it stays on one shard. */
+  readonly payeeAccountId: string;
+  /** Pending, one to be posted and one to be voided. */
+  readonly heldTransferIds: readonly [post: string, void: string];
   /** A cursor of its list of accounts, and one of its account's transactions. */
   readonly cursors: readonly string[];
   /** The token of its last write. */
@@ -70,8 +74,19 @@ async function makeTarget(gateway: GatewayProcess): Promise<TargetTenant> {
       .then(({ body, headers }) => ({ id: body.id, token: headers.get('x-consistency-token') ?? '' }));
   const account = await create(accountNumber);
   const frozen = await create(`F-${mark}`);
+  const payee = await create(`P-${mark}`);
+  const hold = (): Promise<string> =>
+    client
+      .post<{ id: string }>('/v1/transfers', {
+        fromAccountId: payee.id,
+        toAccountId: account.id,
+        amount: '1.00',
+        pending: true,
+      })
+      .then(({ body }) => body.id);
   await client.post(`/v1/accounts/${account.id}/deposits`, { amount: '1.00' });
   await client.post(`/v1/accounts/${account.id}/withdrawals`, { amount: '1.00' });
+  const heldTransferIds = [await hold(), await hold()] as const;
   const last = await client.patch(`/v1/accounts/${frozen.id}`, { status: 'FROZEN' });
   const token = last.headers.get('x-consistency-token') ?? '';
   const fresh = { token: `${account.token},${token}` };
@@ -84,6 +99,8 @@ async function makeTarget(gateway: GatewayProcess): Promise<TargetTenant> {
     keyId: key.split('_')[1] ?? '',
     accountId: account.id,
     frozenAccountId: frozen.id,
+    payeeAccountId: payee.id,
+    heldTransferIds,
     transactionId: entries.items[0]?.id ?? '',
     cursors: [accounts.nextCursor, entries.nextCursor],
   };

@@ -33,6 +33,11 @@ export function lateRefusals(
     inHeader('x-user-id', 'nobody', true),
     inBody('amount', '0.00001', false),
   ];
+  const resolving = [
+    inPath('id', own.heldTransferIds[0].replace(/.{12}$/, '000000000000')),
+    inPath('id', other.heldTransferIds[0]),
+    inHeader('x-user-id', 'nobody', true),
+  ];
   const known: Readonly<Record<string, readonly Refusal[]>> = {
     'post /v1/accounts': [
       inBody('accountNumber', own.accountNumber, true),
@@ -50,6 +55,22 @@ export function lateRefusals(
     ],
     'post /v1/accounts/{id}/deposits': movement,
     'post /v1/accounts/{id}/withdrawals': [...movement, inBody('amount', '9999999999999999', true)],
+    'post /v1/transfers': [
+      inBody('fromAccountId', own.frozenAccountId, true),
+      inBody('amount', '9999999999999999', true),
+      inBody('toAccountId', own.accountId, true),
+      inBody('amount', '0.00001', false),
+    ],
+    'post /v1/transfers/batch': [
+      inBody(
+        'transfers',
+        [{ fromAccountId: own.accountId, toAccountId: own.payeeAccountId, amount: '-1' }],
+        false,
+      ),
+      inBody('surprise', 1, false),
+    ],
+    'post /v1/transfers/{id}/post': [...resolving, inBody('amount', '1.01', true)],
+    'post /v1/transfers/{id}/void': resolving,
     'post /v1/admin/tenants': [inBody('id', own.id, false)],
     'patch /v1/admin/tenants/{id}': [inPath('id', 'no-such-tenant'), inBody('surprise', 1, false)],
     'post /v1/admin/tenants/{id}/api-keys': [inPath('id', 'no-such-tenant')],

@@ -48,7 +48,8 @@ function refuse(error: GatewayError): { readonly kind: 'refuse'; readonly error:
   return { kind: 'refuse', error };
 }
 
-function statusRefusal({ status }: AccountState): GatewayError | undefined {
+/** Why no money moves on an account of this status, if none does. */
+export function statusRefusal({ status }: Pick<AccountState, 'status'>): GatewayError | undefined {
   switch (status) {
     case 'FROZEN':
       return new GatewayError('account_frozen', 'The account is frozen; set it ACTIVE before money moves.');
@@ -59,8 +60,9 @@ function statusRefusal({ status }: AccountState): GatewayError | undefined {
   }
 }
 
-function fundsRefusal(
-  { balance, held, overdraftLimit }: AccountState,
+/** Why an account cannot give an amount, if it cannot. */
+export function fundsRefusal(
+  { balance, held, overdraftLimit }: Omit<AccountState, 'status'>,
   amount: Decimal,
 ): GatewayError | undefined {
   const available = sumOf(balance, held.negated(), overdraftLimit);
@@ -71,6 +73,10 @@ function fundsRefusal(
   );
 }
 
-function rangeRefusal({ balance }: AccountState, change: Decimal): GatewayError | undefined {
+/** Why a balance cannot take a signed change, if it cannot. */
+export function rangeRefusal(
+  { balance }: Pick<AccountState, 'balance'>,
+  change: Decimal,
+): GatewayError | undefined {
   return isInRange(sumOf(balance, change)) ? undefined : outOfRange();
 }

@@ -21,22 +21,27 @@ export interface Movement {
 /**
  * The other side goes first within the statement, so that nothing is changed when it has no room; its row is
  * locked by its own update, as the last lock of the shard, because the account's is held already. The instant
- * is taken when both are locked: entries of an account are in time in the order of their versions.
+ * is taken when both are locked, and is never before what happened to either last, whatever clocks say: entries of an
+ * account are in time in the order of their versions.
  */
 const POST_SQL = `
   WITH settlement AS (
     INSERT INTO finance.accounts AS existing
-      (tenant_id, id, user_id, bucket, kind, currency, balance, version)
-    VALUES ($1, $4, '${SETTLEMENT_OWNER}', ${SETTLEMENT_BUCKET}, 'SETTLEMENT', $3, -$5::numeric, 1)
+      (tenant_id, id, user_id, bucket, kind, currency, balance, version, updated_at)
+    SELECT $1, $4::uuid, '${SETTLEMENT_OWNER}', ${SETTLEMENT_BUCKET}, 'SETTLEMENT', $3, -$5::numeric, 1,
+           greatest(updated_at, date_trunc('milliseconds', clock_timestamp()))
+    FROM finance.accounts WHERE tenant_id = $1 AND id = $2
     ON CONFLICT (tenant_id, currency) WHERE kind = 'SETTLEMENT' DO UPDATE
       SET balance = existing.balance + excluded.balance, version = existing.version + 1,
-          updated_at = date_trunc('milliseconds', clock_timestamp())
+          updated_at = greatest(
+            existing.updated_at, excluded.updated_at, date_trunc('milliseconds', clock_timestamp())
+          )
       WHERE abs(existing.balance + excluded.balance) < 1e20
-    RETURNING id, user_id, bucket, balance, version
+    RETURNING id, user_id, bucket, balance, version, updated_at
   ), account AS (
     UPDATE finance.accounts AS moved
     SET balance = moved.balance + $5::numeric, version = moved.version + 1,
-        updated_at = date_trunc('milliseconds', clock_timestamp())
+        updated_at = settlement.updated_at
     FROM settlement
     WHERE moved.tenant_id = $1 AND moved.id = $2
     RETURNING moved.id, moved.user_id, moved.bucket, moved.balance, moved.version, moved.updated_at AS executed_at

@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { SERVICE_SCHEMA } from '../../src/service-schema.js';
+import { SILENT_LOG } from '../../src/common/log.js';
+import { resolveGatewayOptions } from '../../src/gateway/gateway-options.js';
+import { GatewayRuntime } from '../../src/gateway/gateway-runtime.js';
+import { GatewayContext } from '../../src/index.js';
+import { TransferBatches } from '../../src/modules/transfers/batches/transfer-batches.js';
+import type { LaneAnswer } from '../../src/modules/transfers/batches/transfer-job.js';
+import { parseAmount } from '../../src/modules/money/amount.js';
+import type { ClusterConfig } from '../../src/sharding/cluster/cluster-config.js';
+import { IdMint } from '../../src/sharding/topology/id-mint.js';
+import { assertLedgerSound } from '../support/ledger-check.js';
+import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
+
+const TENANT = 'acme';
+
+let config: ClusterConfig;
+let runtime: GatewayRuntime;
+let batches: TransferBatches;
+let payer: string;
+let payee: string;
+let bucket: number;
+
+beforeAll(async () => {
+  config = await ownDatabases();
+  runtime = await GatewayRuntime.start(resolveGatewayOptions({ ...config, ...SERVICE_SCHEMA }), {
+    log: SILENT_LOG,
+  });
+  const ids = new IdMint();
+  batches = new TransferBatches(
+    runtime.access,
+    (of) => ids.mint(of),
+    () => 's0',
+  );
+  const users = Array.from({ length: 100 }, (_, index) => `user${index}`);
+  const user = users.find((userId) => runtime.gateway.route({ tenantId: TENANT, userId }).shardId === 's0')!;
+  ({ bucket } = runtime.gateway.route({ tenantId: TENANT, userId: user }));
+  [payer, payee] = [ids.mint(bucket), ids.mint(bucket)];
+  await GatewayContext.run({ tenantId: TENANT, userId: user, actor: 'test' }, () =>
+    runtime.gateway.query(
+      `INSERT INTO finance.accounts (tenant_id, id, user_id, bucket, account_number, currency, overdraft_limit)
+       SELECT $1, id, $2, $3, 'N' || place, 'EUR', 1000 FROM unnest($4::uuid[]) WITH ORDINALITY AS a (id, place)`,
+      [TENANT, user, bucket, [payer, payee]],
+      { userId: user },
+    ),
+  );
+}, 60_000);
+
+afterAll(() => runtime.close());
+
+/** Runs transfers of one unit as one batch. @returns what each caller is told, and how many were given back */
+async function run(transfers: readonly { reference: string | null; actor?: string; key?: string }[]) {
+  const told: string[] = [];
+  const jobs = transfers.map(({ reference, actor = 'test', key }, place) => {
+    const { scope, trace } = GatewayContext.run({ tenantId: TENANT, actor }, () => GatewayContext.active());
+    return {
+      scope,
+      trace,
+      deadlineMs: Number.POSITIVE_INFINITY,
+      command: {
+        kind: 'transfer' as const,
+        fromAccountId: payer,
+        toAccountId: payee,
+        amount: parseAmount('1')!,
+        reference,
+        holdSeconds: undefined,
+        homeShardId: 's0',
+        homeBucket: bucket,
+        userId: undefined,
+        actor,
+        idempotency: key === undefined ? undefined : { key },
+        subMinorUnits: false,
+      },
+      resolve: (answer: LaneAnswer) => {
+        const isDone = answer.kind === 'answered' && answer.answer.outcome.kind === 'done';
+        told[place] = isDone ? 'done' : 'refused';
+      },
+      reject: (error: unknown) => {
+        told[place] = (error as Error).name;
+      },
+    };
+  });
+  const left = await batches.run({ shardIds: ['s0'], tenantId: TENANT }, jobs, 'wait');
+  return { told, left: left.length };
+}
+
+async function rowsOf<Row>(sql: string): Promise<Row[]> {
+  return (await runAsAdmin(config.shards[0]!.primary.adminUrl, sql)).rows as Row[];
+}
+
+describe('a batch that the database refuses', () => {
+  it('is tried in halves: only the request at fault fails', async () => {
+    // No client gets a NUL this far; it stands for anything that a statement may fail on.
+    const references = ['a', 'b', 'c\u0000', 'd', 'e', 'f', 'g'];
+    const { told, left } = await run(references.map((reference) => ({ reference })));
+    expect(told).toEqual(['done', 'done', 'QueryFailedError', 'done', 'done', 'done', 'done']);
+    expect(left).toBe(0);
+    const kept = await rowsOf<{ reference: string }>(
+      'SELECT reference FROM finance.transfers ORDER BY reference',
+    );
+    expect(kept.map(({ reference }) => reference)).toEqual(['a', 'b', 'd', 'e', 'f', 'g']);
+  });
+});
+
+describe('a batch of several actors', () => {
+  it('notes with each transfer and entry who asked for it', async () => {
+    await run([
+      { reference: 'x', actor: 'user:x' },
+      { reference: 'y', actor: 'user:y' },
+    ]);
+    const entries = await rowsOf(
+      `SELECT DISTINCT reference, actor FROM finance.transactions WHERE reference IN ('x', 'y') ORDER BY 1`,
+    );
+    expect(entries).toEqual([
+      { reference: 'x', actor: 'user:x' },
+      { reference: 'y', actor: 'user:y' },
+    ]);
+  });
+});
+
+describe('a batch whose account somebody holds', () => {
+  it('is given back whole, with nothing done', async () => {
+    const outcome = await holding(() => run([{ reference: 'held' }, { reference: 'held' }]));
+    expect(outcome).toEqual({ told: [], left: 2 });
+    expect(await rowsOf(`SELECT FROM finance.transfers WHERE reference = 'held'`)).toEqual([]);
+  });
+});
+
+describe('keys of one batch', () => {
+  it('have one effect each', async () => {
+    const key = randomUUID();
+    const { told } = await run([
+      { reference: 'k', key },
+      { reference: 'k', key },
+      { reference: 'l', key },
+    ]);
+    expect(told).toEqual(['done', 'done', 'GatewayError']);
+    expect(await rowsOf(`SELECT FROM finance.transfers WHERE reference IN ('k', 'l')`)).toHaveLength(1);
+  });
+});
+
+describe('after all of that', () => {
+  it('the ledger is sound', async () => {
+    await expect(assertLedgerSound(config)).resolves.toBeUndefined();
+  });
+});
+
+/** Runs `fn` while another session has the payee locked. */
+async function holding<T>(fn: () => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: config.shards[0]!.primary.adminUrl });
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query(`SELECT FROM finance.accounts WHERE id = '${payee}' FOR UPDATE`);
+    return await fn();
+  } finally {
+    await client.end();
+  }
+}
