@@ -303,6 +303,9 @@ describe('an answer that is not kept', () => {
 
   it.each(Object.keys(reads))('that 1,000 callers ask for at once is one statement: %s', async (name) => {
     const { userId, rows } = await newUser(3);
+    // While a process does not hear the others, as for a moment on a busy machine, everybody asks alone.
+    const another = (): Promise<unknown> => gateway.repository(Invoice).findById(rows[1]?.id ?? '');
+    await eventually('the cache answers', async () => (await sourceOf(another)) === 'cache');
     let answers: unknown[] = [];
     let sources: unknown[] = [];
     const statements = await log.readsDuring('billing.invoices', async () => {
@@ -335,6 +338,7 @@ describe('an answer that is not kept', () => {
     const read = async (): Promise<void> => {
       while (acknowledged < WRITES) {
         const [least, startedMs] = [acknowledged, performance.now()];
+        // Rows by id would be gathered to few statements in any case.
         const { answer } = await traced(() => invoices.find());
         longestMs = Math.max(longestMs, performance.now() - startedMs);
         answered += 1;

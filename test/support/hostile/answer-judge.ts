@@ -23,9 +23,7 @@ export function faultOf(
   world: HostileWorld,
 ): string | undefined {
   const { status, text } = answer;
-  // An id that leads to another shard is told so before it is looked for there.
-  const isTwoPhase = status === 503 && text.includes('two_phase_unavailable');
-  if (status >= 500 && !isTwoPhase) return `the status ${status}`;
+  if (status >= 500) return `the status ${status}`;
   if (status >= 300 && status < 400) return `a redirection, ${status}`;
   if (status < 400 && request.expected !== 'any' && !isUnchanged(request, text)) {
     return `accepted with ${status}`;
