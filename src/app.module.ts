@@ -6,6 +6,7 @@ import { CacheModule } from './modules/cache/cache.module.js';
 import { HealthModule } from './modules/health/health.module.js';
 import { HttpModule } from './modules/http/http.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
+import { ReportsModule } from './modules/reports/reports.module.js';
 import type { ServiceSettings } from './modules/service-settings.js';
 import { ServiceSettingsModule } from './modules/service-settings.module.js';
 import { ShardsModule } from './modules/shards/shards.module.js';
@@ -30,6 +31,7 @@ export class AppModule {
         AccountsModule,
         TransactionsModule,
         TransfersModule,
+        ReportsModule,
         ShardsModule,
         CacheModule.with(resolveGatewayOptions({ catalog, shards, cache }).cache),
         HealthModule,

@@ -1,5 +1,7 @@
 import type { EntityManager } from 'typeorm';
+import { ShardUnavailableError } from '../common/gateway-error.js';
 import type { SqlRow } from '../common/sql-executor.js';
+import { isConnectionFailure } from '../sharding/connections/failure.js';
 import { refuseOnSharedLogin } from './callers-sql.js';
 
 /** Reads of one consistent cut through the tenant's shards: whatever it asks, it sees the same moment. */
@@ -30,16 +32,30 @@ export class SnapshotReader {
     return [...rows.values()].flat();
   }
 
-  /** Runs reads through TypeORM on every shard, at once. With `{ login: 'shared' }` its caller vouches for the text. */
+  /**
+   * Runs reads through TypeORM on every shard, at once. With `{ login: 'shared' }` its caller vouches for the text.
+   *
+   * @throws ShardUnavailableError when a primary goes away meanwhile: no other node has its snapshot
+   */
   async onEachShard<T>(
     read: (manager: EntityManager, shardId: string) => Promise<T>,
   ): Promise<ReadonlyMap<string, T>> {
     const answers = await Promise.all(
       Array.from(
         this.#managers,
-        async ([shardId, manager]) => [shardId, await read(manager, shardId)] as const,
+        async ([shardId, manager]) =>
+          [shardId, await read(manager, shardId).catch((error: unknown) => lost(shardId, error))] as const,
       ),
     );
     return new Map(answers);
   }
+}
+
+function lost(shardId: string, error: unknown): never {
+  if (!isConnectionFailure(error)) throw error;
+  throw new ShardUnavailableError(
+    shardId,
+    'its primary went away, and with it the snapshot; try again shortly.',
+    error,
+  );
 }

@@ -54,6 +54,7 @@ const ROUTES = [
   'get /v1/transfers/{id}',
   'post /v1/transfers/{id}/post',
   'post /v1/transfers/{id}/void',
+  'get /v1/reports/balances',
   'post /v1/admin/tenants',
   'get /v1/admin/tenants',
   'get /v1/admin/tenants/{id}',

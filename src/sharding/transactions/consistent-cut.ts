@@ -65,11 +65,14 @@ export class ConsistentCut {
         new OwnConnection(this.#site.primaryUrls.get(shardId) ?? '', CONNECTION),
       ]),
     );
+    let inDoubt: Obstacle | undefined;
     try {
       for (;;) {
         const outcome = await this.#attempt(connections, open);
         if ('opened' in outcome) return outcome.opened;
-        if (performance.now() >= untilMs) throw noCut(outcome.obstacle);
+        // What was in doubt at the last look says more than that recovery, say, was in the way of another one.
+        if (outcome.obstacle.gid !== undefined) inDoubt = outcome.obstacle;
+        if (performance.now() >= untilMs) throw noCut(inDoubt ?? outcome.obstacle);
         await sleep(PAUSE_MS);
       }
     } finally {
@@ -111,7 +114,7 @@ export class ConsistentCut {
     const installationId = this.#site.installationId();
     const parts = await Promise.all(
       Array.from(connections, async ([shardId, connection]) => {
-        const prepared = await preparedParts(connection, installationId);
+        const prepared = await reached(shardId, preparedParts(connection, installationId));
         return prepared.map(({ gid, firstShardId }) => ({ shardId, gid, firstShardId }));
       }),
     );
@@ -121,7 +124,9 @@ export class ConsistentCut {
       firstShardIds.map(async (firstShardId) => {
         const gids = all.filter((part) => part.firstShardId === firstShardId).map(({ gid }) => gid);
         // One whose first participant is not cut through is of another tenant.
-        return (await connections.get(firstShardId)?.query<{ gid: string }>(COMMITTED_SQL, [gids])) ?? [];
+        const connection = connections.get(firstShardId);
+        if (connection === undefined) return [];
+        return reached(firstShardId, connection.query<{ gid: string }>(COMMITTED_SQL, [gids]));
       }),
     );
     const decided = new Set(committed.flat().map(({ gid }) => gid));
@@ -141,11 +146,7 @@ async function inOrder(
   run: (connection: OwnConnection) => Promise<boolean>,
 ): Promise<string | undefined> {
   for (const [shardId, connection] of connections) {
-    try {
-      if (!(await run(connection))) return shardId;
-    } catch (error) {
-      throw isConnectionFailure(error) ? isAway(shardId, error) : error;
-    }
+    if (!(await reached(shardId, run(connection)))) return shardId;
   }
   return undefined;
 }
@@ -165,6 +166,15 @@ async function stillLocked(shardId: string, connection: OwnConnection): Promise<
   await connection.query('SAVEPOINT opened').catch((error: unknown) => {
     throw isAway(shardId, error);
   });
+}
+
+/** @throws ShardUnavailableError where the connection failed */
+async function reached<T>(shardId: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw isConnectionFailure(error) ? isAway(shardId, error) : error;
+  }
 }
 
 function isAway(shardId: string, cause: unknown): ShardUnavailableError {
