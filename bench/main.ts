@@ -63,7 +63,7 @@ function explain(error: unknown): void {
 
 async function main(): Promise<void> {
   const names = BENCHMARKS.map(({ name }) => name);
-  const lines = BENCHMARKS.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`);
+  const lines = BENCHMARKS.map(({ name, summary }) => `  ${name.padEnd(11)} ${summary}`);
   await new Command('npm run bench --')
     .description('Measures Shardgate and others on the same servers, in alternation.')
     .addArgument(new Argument('[name]', 'what to measure; default: everything').choices(names))

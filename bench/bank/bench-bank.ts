@@ -1,8 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { BucketHasher } from '../../src/sharding/topology/bucket.js';
-import { mintId, RANDOM_BYTES_PER_ID } from '../../src/sharding/topology/gateway-id.js';
-import { ShardMap } from '../../src/sharding/topology/shard-map.js';
-import { BenchAccount } from './bench-account.js';
+import { AccountMaker } from './account-maker.js';
+import type { BenchAccount } from './bench-account.js';
 
 /** The tenant that is measured. */
 export const BENCH_TENANT = 'bench';
@@ -30,17 +27,12 @@ export class BenchBank {
 
   /** Makes up accounts for these shards; nothing is written. */
   static async of(shardIds: readonly string[]): Promise<BenchBank> {
-    const hasher = await BucketHasher.create();
-    const map = ShardMap.initial(shardIds);
+    const maker = await AccountMaker.of(shardIds);
     const accounts = new Map<string, BenchAccount[]>(shardIds.map((shardId) => [shardId, []]));
     const isFull = (): boolean => [...accounts.values()].every(({ length }) => length >= ACCOUNTS_PER_SHARD);
     const add = (tenantId: string, number: number): void => {
-      const userId = `user-${number}`;
-      const bucket = hasher.bucketOf(tenantId, userId);
-      const id = mintId(bucket, Date.now(), randomBytes(RANDOM_BYTES_PER_ID));
-      accounts
-        .get(map.shardOf({ tenantId, bucket }))
-        ?.push(new BenchAccount({ tenantId, userId, bucket, id }, number));
+      const { shardId, account } = maker.make(tenantId, number);
+      accounts.get(shardId)?.push(account);
     };
     for (let number = 1; !isFull(); number += 1) add(BENCH_TENANT, number);
     for (const tenantId of OTHER_TENANTS) {

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import type { BenchAccount } from './bench-account.js';
 import { TRANSACTIONS_PER_BUSY_ACCOUNT, type BenchBank } from './bench-bank.js';
 
 const ACCOUNTS_SQL = `
@@ -22,7 +23,7 @@ const TRANSACTIONS_SQL = `
            || left(md5(account.id::text || nr), 15))::uuid,
          account.user_id, account.bucket, account.id, 'TRANSFER', 'COMPLETED',
          amount, CASE WHEN nr % 2 = 1 THEN account.balance + amount ELSE account.balance END, nr + 1,
-         md5('posting' || pair || '/' || nr)::uuid, md5('transfer' || pair || '/' || nr)::uuid,
+         md5('transfer' || pair || '/' || nr)::uuid, md5('transfer' || pair || '/' || nr)::uuid,
          'bench ' || nr, 'bench', at
   FROM unnest($1::uuid[]) WITH ORDINALITY AS busy (id, place)
   JOIN finance.accounts account ON account.id = busy.id
@@ -43,15 +44,7 @@ export async function loadBank(bank: BenchBank, shardId: string, adminUrl: strin
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();
   try {
-    const accounts = bank.everything(shardId);
-    await client.query(ACCOUNTS_SQL, [
-      accounts.map(({ tenantId }) => tenantId),
-      accounts.map(({ id }) => id),
-      accounts.map(({ userId }) => userId),
-      accounts.map(({ bucket }) => bucket),
-      accounts.map(({ accountNumber }) => accountNumber),
-      accounts.map(({ balanceText }) => balanceText),
-    ]);
+    await insertAccounts(client, bank.everything(shardId));
     const busyIds = bank.busyAccounts(shardId).map(({ id }) => id);
     await client.query(TRANSACTIONS_SQL, [busyIds, TRANSACTIONS_PER_BUSY_ACCOUNT]);
     await client.query(VERSIONS_SQL, [busyIds, TRANSACTIONS_PER_BUSY_ACCOUNT]);
@@ -59,4 +52,16 @@ export async function loadBank(bank: BenchBank, shardId: string, adminUrl: strin
   } finally {
     await client.end();
   }
+}
+
+/** Writes accounts of one shard, none of which has a transaction. */
+export async function insertAccounts(client: pg.Client, accounts: readonly BenchAccount[]): Promise<void> {
+  await client.query(ACCOUNTS_SQL, [
+    accounts.map(({ tenantId }) => tenantId),
+    accounts.map(({ id }) => id),
+    accounts.map(({ userId }) => userId),
+    accounts.map(({ bucket }) => bucket),
+    accounts.map(({ accountNumber }) => accountNumber),
+    accounts.map(({ balanceText }) => balanceText),
+  ]);
 }

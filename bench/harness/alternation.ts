@@ -1,12 +1,13 @@
-import type { BenchCase, MissingSubject, Subject } from './benchmark.js';
-import { measure, type Measurement } from './measure.js';
+import type { BenchCase, MissingSubject, PresentSubject } from './benchmark.js';
+import { measure } from './measure.js';
+import type { Measurement } from './round.js';
 import type { BenchSettings } from './settings.js';
 
 /** Every round of every subject that is there. */
 export type RoundsBySubject = ReadonlyMap<string, readonly Measurement[]>;
 
 /** Whether a subject can be measured here. */
-export function isPresent(subject: Subject | MissingSubject): subject is Subject {
+export function isPresent(subject: PresentSubject | MissingSubject): subject is PresentSubject {
   return !('missing' in subject);
 }
 

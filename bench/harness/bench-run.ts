@@ -45,6 +45,7 @@ export class BenchRun {
         cases.push(...figures);
         ratios.push(...ratiosOf(benchCase, figures));
       }
+      await opened.verify?.();
       const report: BenchReport = {
         name: benchmark.name,
         at: new Date().toISOString(),

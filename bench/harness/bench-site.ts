@@ -1,11 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { INestApplicationContext, NestApplicationOptions } from '@nestjs/common';
+import { Module, type INestApplicationContext, type NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import pg from 'pg';
 import { DataGateway, DataGatewayModule } from '../../src/index.js';
-import { ACCOUNT_ENTITIES, ACCOUNT_MIGRATIONS } from '../../src/modules/accounts/accounts.persistence.js';
+import { SILENT_LOG } from '../../src/common/log.js';
+import { ServiceSettingsModule } from '../../src/modules/service-settings.module.js';
+import { TransfersModule } from '../../src/modules/transfers/transfers.module.js';
+import { TransfersService } from '../../src/modules/transfers/transfers.service.js';
+import { SERVICE_SCHEMA } from '../../src/service-schema.js';
 import { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 import { BenchBank } from '../bank/bench-bank.js';
 import { loadBank } from '../bank/load-bank.js';
@@ -26,10 +30,15 @@ const CACHE = { ttlMs: 3_600_000 };
 /** A failure is ours to report, and to clean up after. */
 const APPLICATION_OPTIONS: Partial<NestApplicationOptions> = { logger: false, abortOnError: false };
 
+/** The gateway, and what of the service's modules is measured. */
+@Module({})
+class BenchModule {}
+
 /** What benchmarks run on: servers in a temporary directory, data in them, and a gateway as a caller has it. */
 export class BenchSite {
   readonly bank: BenchBank;
   readonly gateway: DataGateway;
+  readonly transfers: TransfersService;
   /** Of the servers, as they say it themselves. */
   readonly postgresVersion: string;
   /** What belongs into a report's settings. */
@@ -47,6 +56,7 @@ export class BenchSite {
     this.#cluster = cluster;
     this.#application = application;
     this.gateway = application.get(DataGateway);
+    this.transfers = application.get(TransfersService);
   }
 
   /** Starts servers and gateway, loads the data, and waits until every replica has it. */
@@ -62,13 +72,14 @@ export class BenchSite {
     try {
       tell('starting the gateway');
       application = await NestFactory.createApplicationContext(
-        DataGatewayModule.forRoot({
-          ...cluster.config,
-          entities: ACCOUNT_ENTITIES,
-          migrations: ACCOUNT_MIGRATIONS,
-          pool: POOL,
-          cache: CACHE,
-        }),
+        {
+          module: BenchModule,
+          imports: [
+            DataGatewayModule.forRoot({ ...cluster.config, ...SERVICE_SCHEMA, pool: POOL, cache: CACHE }),
+            ServiceSettingsModule.with({ log: SILENT_LOG }),
+            TransfersModule,
+          ],
+        },
         APPLICATION_OPTIONS,
       );
       tell('loading accounts and transactions');
@@ -83,6 +94,10 @@ export class BenchSite {
       await cluster.stop();
       throw error;
     }
+  }
+
+  get shardIds(): string[] {
+    return this.#cluster.config.shards.map(({ id }) => id);
   }
 
   /** How a peer that writes reaches the primary of a shard: as the superuser. */

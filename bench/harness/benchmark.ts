@@ -1,4 +1,5 @@
 import type { BenchSite } from './bench-site.js';
+import type { Measurement, Round } from './round.js';
 import type { BenchSettings } from './settings.js';
 
 /** One call after the other, each checked: rejects with a {@link WrongAnswerError} when an answer is wrong. */
@@ -20,6 +21,17 @@ export interface Subject {
   readonly around?: (loop: () => Promise<void>) => Promise<void>;
 }
 
+/** A subject that makes its calls in a process of its own, and says how it did. */
+export interface ForeignSubject {
+  readonly name: string;
+  readonly isOurs: false;
+  /** Works as long as the round lasts, or about so long; it has callers of its own. Rejects when a call failed. */
+  measureRound(round: Round): Promise<Measurement>;
+}
+
+/** A subject that can be measured here. */
+export type PresentSubject = Subject | ForeignSubject;
+
 /** A subject that is not installed here; it is named in table and file. */
 export interface MissingSubject {
   readonly name: string;
@@ -33,8 +45,11 @@ export interface MissingSubject {
  */
 export interface Comparison {
   readonly subject: string;
-  /** Another subject of the case, or a time per call that is asked for whatever others do. */
-  readonly against: string | { readonly label: string; readonly p50Ms: number };
+  /** Another subject of the case, the fastest of several, or a time per call that is asked for whatever others do. */
+  readonly against:
+    | string
+    | { readonly label: string; readonly bestOf: readonly string[] }
+    | { readonly label: string; readonly p50Ms: number };
   /** Of two subjects: by rate, or by median time, which other processes disturb less. Default `rate`. */
   readonly by?: 'rate' | 'p50';
   /** The ratio to reach; undefined: it is told, and nothing is asked for. */
@@ -46,7 +61,7 @@ export interface BenchCase {
   readonly name: string;
   /** Loops of calls at once, each waiting for its answer before it asks again. */
   readonly callers: number;
-  readonly subjects: readonly (Subject | MissingSubject)[];
+  readonly subjects: readonly (PresentSubject | MissingSubject)[];
   readonly comparisons: readonly Comparison[];
 }
 
@@ -57,6 +72,8 @@ export interface OpenedBenchmark {
   readonly settings: Readonly<Record<string, string | number>>;
   /** What only the run shows, such as how many reads were hits; asked for when it has ended. */
   readonly found?: () => Readonly<Record<string, string | number>>;
+  /** Looks, when everything was measured, at what is left behind. @throws WrongAnswerError when it is not right */
+  readonly verify?: () => Promise<void>;
   /** Versions of what was measured against. */
   readonly versions: Readonly<Record<string, string>>;
   /** Gives back what was opened for it. */

@@ -1,28 +1,17 @@
-import type { Subject } from './benchmark.js';
+import type { PresentSubject, Subject } from './benchmark.js';
+import type { Measurement, Round } from './round.js';
 import { quantile } from './statistics.js';
-
-/** What one subject did in one round. */
-export interface Measurement {
-  readonly perSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly calls: number;
-}
-
-/** One round of one subject. */
-export interface Round {
-  readonly callers: number;
-  readonly durationMs: number;
-  /** Ends the round before its time. */
-  readonly signal: AbortSignal;
-}
 
 /**
  * Lets a subject work for a while, with as many callers at once as the case has.
  *
  * @throws whatever the first turn that failed threw, once every caller has stopped
  */
-export async function measure(subject: Subject, round: Round): Promise<Measurement> {
+export async function measure(subject: PresentSubject, round: Round): Promise<Measurement> {
+  return 'measureRound' in subject ? subject.measureRound(round) : measureHere(subject, round);
+}
+
+async function measureHere(subject: Subject, round: Round): Promise<Measurement> {
   const { callsPerTurn = 1 } = subject;
   const around = subject.around ?? ((loop: () => Promise<void>) => loop());
   const turnsMs: number[] = [];

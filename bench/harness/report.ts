@@ -1,6 +1,6 @@
 import type { RoundsBySubject } from './alternation.js';
 import type { BenchCase, Comparison } from './benchmark.js';
-import type { Measurement } from './measure.js';
+import type { Measurement } from './round.js';
 import { median } from './statistics.js';
 
 /** How one subject did in one case. Figures are medians over the rounds, null where the subject is missing. */
@@ -59,7 +59,12 @@ export function ratiosOf(benchCase: BenchCase, figures: readonly CaseFigures[]):
   const of = (name: string): CaseFigures | undefined => figures.find(({ subject }) => subject === name);
   return benchCase.comparisons.map(({ subject, against, by = 'rate', atLeast }: Comparison) => {
     const ours = of(subject);
-    const theirs = typeof against === 'string' ? of(against) : against;
+    const theirs =
+      typeof against === 'string'
+        ? of(against)
+        : 'bestOf' in against
+          ? best(against.bestOf.map(of))
+          : against;
     const ratio =
       by === 'rate' && theirs !== undefined && 'perSecond' in theirs
         ? quotient(ours?.perSecond, theirs.perSecond)
@@ -73,6 +78,12 @@ export function ratiosOf(benchCase: BenchCase, figures: readonly CaseFigures[]):
       met: ratio === null || atLeast === undefined ? null : ratio >= atLeast,
     };
   });
+}
+
+/** The one of the highest rate; undefined where all are missing. */
+function best(figures: readonly (CaseFigures | undefined)[]): CaseFigures | undefined {
+  const present = figures.filter((one) => one !== undefined && one.perSecond !== null);
+  return present.toSorted((a, b) => (b?.perSecond ?? 0) - (a?.perSecond ?? 0))[0];
 }
 
 function quotient(a: number | null | undefined, b: number | null | undefined): number | null {

@@ -59,7 +59,7 @@ describe('npm run bench', () => {
 
   it('names every benchmark in its help', async () => {
     const { stdout } = await bench(['--help']);
-    for (const name of ['read', 'list', 'cache', 'routing'])
+    for (const name of ['read', 'list', 'cache', 'routing', 'transfers', 'cross-shard'])
       expect(stdout).toMatch(new RegExp(`^ +${name} `, 'm'));
   });
 

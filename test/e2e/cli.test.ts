@@ -146,13 +146,13 @@ describe('shardgate start', () => {
 
 describe('the other commands', () => {
   it('explain themselves', async () => {
-    const commands = ['start', 'migrate', 'doctor', 'tenants', 'shards'];
+    const commands = ['start', 'migrate', 'doctor', 'tenants', 'shards', 'recover'];
     const [outcomes, release, unknown] = await Promise.all([
       Promise.all(commands.map((command) => runCli([command, '--help']))),
       runCli(['--version']),
       runCli(['bogus']),
     ]);
-    expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+    expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0, 0]);
     for (const { stdout } of outcomes) expect(stdout).toContain('Examples:');
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(release.stdout.trim()).toBe(version);
@@ -161,7 +161,7 @@ describe('the other commands', () => {
 
   it('say what to do without servers', async () => {
     const env = { SHARDGATE_DATA_DIR: join(newDirectory(), 'none') };
-    const commands = [['migrate'], ['doctor'], ['shards'], ['tenants', 'list']];
+    const commands = [['migrate'], ['doctor'], ['shards'], ['recover'], ['tenants', 'list']];
     const outcomes = await Promise.all(commands.map((args) => runCli(args, { env })));
     for (const { code, stderr } of outcomes) {
       expect(code).toBe(1);

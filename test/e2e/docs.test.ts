@@ -38,6 +38,7 @@ const ROUTES = [
   'delete /v1/admin/tenants/{id}/api-keys/{keyId}',
   'get /v1/admin/shards',
   'get /v1/admin/route',
+  'get /v1/admin/transactions/in-doubt',
   'get /v1/admin/cache',
   'delete /v1/admin/cache',
 ];

@@ -139,6 +139,9 @@ describe('gateway.crossShardTransaction', () => {
   }, 30_000);
 });
 
+/** Cuts that are taken while money moves. */
+const CUTS = 40;
+
 describe('gateway.snapshot', () => {
   it('sees every transaction on all shards or on none, under load and while parts wait for recovery', async () => {
     const purses = [...(await pair(1_000)), ...(await pair(1_000)), ...(await pair(1_000))];
@@ -167,8 +170,7 @@ describe('gateway.snapshot', () => {
     };
     const load = [mover(bank), mover(bank), mover(other), mover(other), recovering()];
     const sums: (number | undefined)[] = [];
-    const untilMs = performance.now() + 6_000;
-    while (performance.now() < untilMs) {
+    while (sums.length < CUTS || abandoned === 0) {
       const sql = 'SELECT sum(units)::int AS sum FROM purses.purses WHERE id = ANY ($1)';
       const rows = await other.as(() =>
         other.runtime.gateway.snapshot((reader) => reader.query<{ sum: number }>(sql, [ids])),
@@ -180,11 +182,9 @@ describe('gateway.snapshot', () => {
     onStep = undefined;
     await other.runtime.transactions.recovery.recover(0);
     expect(new Set(sums)).toEqual(new Set([6_000]));
-    expect(sums.length).toBeGreaterThan(20);
-    expect(abandoned).toBeGreaterThan(0);
     const units = await bank.units(...purses);
     expect(units.reduce<number>((total, value = 0) => total + value, 0)).toBe(6_000);
-  }, 40_000);
+  }, 120_000);
 
   it('names what is in doubt when that does not end', async () => {
     const [from, to] = await pair();

@@ -1,14 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { Decimal } from 'decimal.js';
 import fc from 'fast-check';
+import type { DecidedOutcome } from '../../src/modules/idempotency/decided-outcome.js';
 import type { CommandResult } from '../../src/modules/transfers/decisions/decide-batch.js';
 import type { TransferCommand } from '../../src/modules/transfers/decisions/transfer-command.js';
+import type { TransferView } from '../../src/modules/transfers/transfer-view.js';
 import { commandOf, someAccounts, someWish, TransferWorld, type Wish } from './transfer-world.js';
 
 /** Batches of requests, with some time between them. */
 const someHistory = fc.array(
-  fc.record({ wishes: fc.array(someWish, { maxLength: 12 }), waitMs: fc.constantFrom(0, 5, 1_500) }),
-  { maxLength: 5 },
+  fc.record({
+    wishes: fc.array(someWish, { minLength: 1, maxLength: 12, size: 'max' }),
+    waitMs: fc.constantFrom(0, 5, 1_500),
+  }),
+  { minLength: 2, maxLength: 5, size: 'max' },
 );
 
 type History = readonly { readonly wishes: readonly Wish[]; readonly waitMs: number }[];
@@ -22,7 +27,8 @@ function play(
   for (const { wishes, waitMs } of history) {
     world.nowMs += waitMs;
     const commands = wishes.map((wish) => commandOf(wish, world));
-    onBatch?.(commands, world.run(commands));
+    const results = world.run(commands);
+    onBatch?.(commands, results);
   }
 }
 
@@ -32,6 +38,10 @@ function gist(result: CommandResult): unknown {
   const { outcome, replayed } = result.answer;
   if (outcome.kind === 'refused') return [outcome.error.code, replayed];
   return [outcome.status, replayed, { ...outcome.body, id: undefined }];
+}
+
+function endOf(outcome: DecidedOutcome<TransferView>): string {
+  return outcome.kind === 'done' ? outcome.body.status : outcome.error.code;
 }
 
 function sum(amounts: readonly Decimal[]): string {
@@ -60,7 +70,29 @@ describe('a batch of requests about transfers', () => {
           expect(together.books).toEqual(apart.books);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
+    );
+  });
+
+  it('is tried with histories that reach every way in which a request can end', () => {
+    const reached = new Set<string>();
+    fc.assert(
+      fc.property(someAccounts, someHistory, (accounts, history) => {
+        play(new TransferWorld(accounts), history, (commands, results) => {
+          for (const [place, result] of results.entries()) {
+            const end = result.kind === 'answered' ? endOf(result.answer.outcome) : result.kind;
+            reached.add(`${commands[place]!.kind} ${end}`);
+          }
+        });
+      }),
+      { numRuns: 300 },
+    );
+    expect([...reached]).toEqual(
+      expect.arrayContaining([
+        ...['transfer COMPLETED', 'transfer PENDING', 'post COMPLETED', 'void VOIDED', 'expire EXPIRED'],
+        ...['transfer insufficient_funds', 'post amount_exceeds_pending', 'post transfer_not_pending'],
+        ...['transfer currency_mismatch', 'transfer same_account', 'transfer thrown'],
+      ]),
     );
   });
 
@@ -77,7 +109,7 @@ describe('a batch of requests about transfers', () => {
           }
         });
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -105,7 +137,7 @@ describe('a batch of requests about transfers', () => {
           expect(new Set(entries.map(({ accountVersion }) => accountVersion)).size).toBe(entries.length);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -132,7 +164,7 @@ describe('a batch of requests about transfers', () => {
           expect(debit?.status).toBe(statuses[transfer.status]);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -164,7 +196,7 @@ describe('a batch of requests about transfers', () => {
         }
         expect(world.books).toEqual(books);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });

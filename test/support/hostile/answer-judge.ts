@@ -23,9 +23,7 @@ export function faultOf(
   world: HostileWorld,
 ): string | undefined {
   const { status, text } = answer;
-  // An id that leads to another shard is told so before it is looked for there.
-  const isTwoPhase = status === 503 && text.includes('two_phase_unavailable');
-  if (status >= 500 && !isTwoPhase) return `the status ${status}`;
+  if (status >= 500) return `the status ${status}`;
   if (status >= 300 && status < 400) return `a redirection, ${status}`;
   if (status < 400 && request.expected !== 'any' && !isUnchanged(request, text)) {
     return `accepted with ${status}`;
@@ -45,10 +43,12 @@ export function leakIn(text: string, { canaries, secrets }: HostileWorld): strin
   return secrets.some((secret) => text.includes(secret)) ? 'the answer holds a key' : undefined;
 }
 
-/** A change of many rows of which none is there is no refusal, but says that nothing was changed. */
+/** An answer about many things of which none was done is no refusal, but says that nothing was changed. */
 function isUnchanged({ expected, operation }: HostileRequest, text: string): boolean {
-  if (expected !== 'unchanged' || operation !== 'patch /v1/accounts') return false;
-  return (JSON.parse(text) as { updated?: unknown }).updated === 0;
+  if (expected !== 'unchanged') return false;
+  const { updated, results } = JSON.parse(text) as { updated?: unknown; results?: readonly object[] };
+  if (operation === 'patch /v1/accounts') return updated === 0;
+  return operation === 'post /v1/transfers/batch' && results?.some((one) => 'transfer' in one) === false;
 }
 
 function problemFault({ status, headers, text }: HostileAnswer): string | undefined {

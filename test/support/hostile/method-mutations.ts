@@ -17,16 +17,24 @@ const METHODS = [
   'PURGE',
 ];
 
-/** The methods that no operation of the path has. What reads the path may be read with HEAD, too. */
+/**
+ * The methods that no operation of the path has. What reads the path may be read with HEAD, too; it may be another
+ * operation's path with a parameter in the place of a word.
+ */
 export function methodMutations({ path }: Operation, operations: readonly Operation[]): Mutation[] {
   const documented = new Set(operations.filter((other) => other.path === path).map(({ method }) => method));
-  if (documented.has('GET')) documented.add('HEAD');
+  const isRead = operations.some((other) => other.method === 'GET' && patternOf(other).test(path));
+  if (isRead) documented.add('HEAD');
   return METHODS.filter((method) => !documented.has(method)).map((method) => ({
     what: `the method ${method}`,
     sites: ['method'],
     effect: 'refused',
     apply: (draft) => ({ ...draft, method }),
   }));
+}
+
+function patternOf({ path }: Operation): RegExp {
+  return new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`);
 }
 
 /** A body where none is due, which must change nothing in what the operation does. */
