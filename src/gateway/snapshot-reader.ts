@@ -1,5 +1,7 @@
 import type { EntityManager } from 'typeorm';
+import { ShardUnavailableError } from '../common/gateway-error.js';
 import type { SqlRow } from '../common/sql-executor.js';
+import { isConnectionFailure } from '../sharding/connections/failure.js';
 import { refuseOnSharedLogin } from './callers-sql.js';
 
 /** Reads of one consistent cut through the tenant's shards: whatever it asks, it sees the same moment. */
@@ -23,6 +25,7 @@ export class SnapshotReader {
    * One statement of the caller's own on every shard; the rows of all shards, one after the other.
    *
    * @throws ScopeConflictError in a snapshot with `{ login: 'shared' }`
+   * @throws ShardUnavailableError when a shard's snapshot was lost with its connection
    */
   async query<Row extends SqlRow = SqlRow>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
     if (this.#login === 'shared') throw refuseOnSharedLogin();
@@ -30,16 +33,30 @@ export class SnapshotReader {
     return [...rows.values()].flat();
   }
 
-  /** Runs reads through TypeORM on every shard, at once. With `{ login: 'shared' }` its caller vouches for the text. */
+  /**
+   * Runs reads through TypeORM on every shard, at once. With `{ login: 'shared' }` its caller vouches for the text.
+   *
+   * @throws ShardUnavailableError when a shard's snapshot was lost with its connection
+   */
   async onEachShard<T>(
     read: (manager: EntityManager, shardId: string) => Promise<T>,
   ): Promise<ReadonlyMap<string, T>> {
     const answers = await Promise.all(
       Array.from(
         this.#managers,
-        async ([shardId, manager]) => [shardId, await read(manager, shardId)] as const,
+        async ([shardId, manager]) => [shardId, await orLost(shardId, read(manager, shardId))] as const,
       ),
     );
     return new Map(answers);
+  }
+}
+
+/** @throws ShardUnavailableError when the connection was lost */
+async function orLost<T>(shardId: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!isConnectionFailure(error)) throw error;
+    throw new ShardUnavailableError(shardId, 'the snapshot was lost with its connection; try again.', error);
   }
 }

@@ -111,7 +111,7 @@ export class ConsistentCut {
     const installationId = this.#site.installationId();
     const parts = await Promise.all(
       Array.from(connections, async ([shardId, connection]) => {
-        const prepared = await preparedParts(connection, installationId);
+        const prepared = await orAway(shardId, preparedParts(connection, installationId));
         return prepared.map(({ gid, firstShardId }) => ({ shardId, gid, firstShardId }));
       }),
     );
@@ -121,7 +121,9 @@ export class ConsistentCut {
       firstShardIds.map(async (firstShardId) => {
         const gids = all.filter((part) => part.firstShardId === firstShardId).map(({ gid }) => gid);
         // One whose first participant is not cut through is of another tenant.
-        return (await connections.get(firstShardId)?.query<{ gid: string }>(COMMITTED_SQL, [gids])) ?? [];
+        const connection = connections.get(firstShardId);
+        if (connection === undefined) return [];
+        return orAway(firstShardId, connection.query<{ gid: string }>(COMMITTED_SQL, [gids]));
       }),
     );
     const decided = new Set(committed.flat().map(({ gid }) => gid));
@@ -141,11 +143,7 @@ async function inOrder(
   run: (connection: OwnConnection) => Promise<boolean>,
 ): Promise<string | undefined> {
   for (const [shardId, connection] of connections) {
-    try {
-      if (!(await run(connection))) return shardId;
-    } catch (error) {
-      throw isConnectionFailure(error) ? isAway(shardId, error) : error;
-    }
+    if (!(await orAway(shardId, run(connection)))) return shardId;
   }
   return undefined;
 }
@@ -165,6 +163,15 @@ async function stillLocked(shardId: string, connection: OwnConnection): Promise<
   await connection.query('SAVEPOINT opened').catch((error: unknown) => {
     throw isAway(shardId, error);
   });
+}
+
+/** @throws ShardUnavailableError when the connection to that shard was lost */
+async function orAway<T>(shardId: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw isConnectionFailure(error) ? isAway(shardId, error) : error;
+  }
 }
 
 function isAway(shardId: string, cause: unknown): ShardUnavailableError {
