@@ -2,7 +2,7 @@ import { Decimal } from 'decimal.js';
 import { SeededRandom } from '../hostile/seeded-random.js';
 
 /** What becomes of a payment: moved at once, or held and then posted, posted in part, voided, or both at once. */
-export const PAYMENT_KINDS = ['at once', 'posted', 'posted in part', 'voided', 'raced', 'held'] as const;
+const PAYMENT_KINDS = ['at once', 'posted', 'posted in part', 'voided', 'raced', 'held'] as const;
 
 /** How many of a hundred payments are moved at once; the others are held first. */
 const AT_ONCE_PERCENT = 60;
