@@ -202,6 +202,33 @@ describe('gateway.snapshot', () => {
     await other.runtime.transactions.recovery.recover(0);
     expect(await bank.units(from, to)).toEqual([9, 11]);
   });
+
+  it('says that a shard is away when a connection is lost, while it waits and while it is read', async () => {
+    const cut = (sql: string): Promise<unknown> =>
+      admin.query(`SELECT pg_terminate_backend(pid) AS cut FROM pg_stat_activity
+        WHERE datname = current_database() AND ${sql}`);
+    const [from, to] = await pair();
+    onStep = ({ when, step }) => {
+      if (when === 'before' && step === 'finish') throw new Error('this process is gone');
+    };
+    await bank.move(from, to, 1);
+    onStep = undefined;
+    const waiting = codeOf(
+      other.as(() => other.runtime.gateway.snapshot((reader) => reader.query('SELECT 1'))),
+    );
+    const wait = { isOver: false };
+    void waiting.then(() => (wait.isOver = true));
+    while (!wait.isOver) await cut(`application_name = 'shardgate-cut'`);
+    expect(await waiting).toBe('shard_unavailable');
+    await other.runtime.transactions.recovery.recover(0);
+    const read = other.as(() =>
+      other.runtime.gateway.snapshot(async (reader) => {
+        await cut(`state = 'idle in transaction'`);
+        await reader.query('SELECT 1');
+      }),
+    );
+    expect(await codeOf(read)).toBe('shard_unavailable');
+  }, 20_000);
 });
 
 describe('the cache', () => {

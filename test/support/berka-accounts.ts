@@ -1,7 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { berkaRows } from './berka-files.js';
 
-const DIRECTORY = join(import.meta.dirname, '../../../shared/data/berka');
 const GENERATED_ACCOUNTS = 4_500;
 const GENERATED_CLIENTS = 5_369;
 
@@ -13,23 +11,17 @@ export interface BerkaAccount {
 
 /** The 4,500 accounts with their owners: the bank's own where the data are, otherwise made up in their shape. */
 export function berkaAccounts(): readonly BerkaAccount[] {
-  return existsSync(join(DIRECTORY, 'disp.tsv')) ? fromFiles() : generated();
-}
-
-function fromFiles(): BerkaAccount[] {
+  const dispositions = berkaRows('disp.tsv');
+  const accounts = berkaRows('account.tsv');
+  if (dispositions === undefined || accounts === undefined) return generated();
   const owners = new Map<string, string>();
-  for (const [, clientId = '', accountId = '', type] of rowsOf('disp.tsv')) {
+  for (const [, clientId = '', accountId = '', type] of dispositions) {
     if (type === 'O') owners.set(accountId, clientId);
   }
-  return rowsOf('account.tsv').map(([accountId = '']) => ({
+  return accounts.map(([accountId = '']) => ({
     accountNumber: `BERKA-${accountId}`,
     ownerId: `client-${owners.get(accountId) ?? ''}`,
   }));
-}
-
-function rowsOf(file: string): string[][] {
-  const lines = readFileSync(join(DIRECTORY, file), 'utf8').split('\n');
-  return lines.filter((line) => line !== '').map((line) => line.split('\t'));
 }
 
 /** One owner per account, and as many clients more who own none; the same ones every time. */
