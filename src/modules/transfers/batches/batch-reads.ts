@@ -15,9 +15,17 @@ export type LockMode = 'wait' | 'skip';
  */
 const LOCK_TIMEOUT_MS = 250;
 
-const LIMIT_WAIT: NamedStatement = {
-  name: 'transfers_limit_wait',
-  text: `SELECT set_config('lock_timeout', $1, true)`,
+/**
+ * A batch knows the key of each row it is about, so every statement of it is to go by index, row by row. A plan is made
+ * once per connection, perhaps while a table is nearly empty, and kept while it grows; and the planner takes any list
+ * and document for a hundred rows, for which it would read all accounts or keys of a tenant.
+ */
+const PREPARE_BATCH: NamedStatement = {
+  name: 'transfers_prepare_batch',
+  text: `
+    SELECT set_config('lock_timeout', $1, true), set_config('enable_seqscan', 'off', true),
+           set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+           set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true)`,
 };
 
 /** Accounts that are named, and those of transfers that are to be resolved; the two of a transfer never change. */
@@ -70,7 +78,10 @@ const READ_TRANSFERS: NamedStatement = {
     WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
 };
 
-/** Behind the locks: who had one of these keys and the same account before has committed by now. */
+/**
+ * Behind the locks: who had one of these keys and the same account before has committed by now. One look for each:
+ * a plain join may begin with all keys of the tenant.
+ */
 const READ_KEYS: NamedStatement = {
   name: 'transfers_read_keys',
   text: `
@@ -85,9 +96,11 @@ const READ_KEYS: NamedStatement = {
         AS given (place, owner, key, account_id, transfer_id)
     )
     SELECT wanted.place, kept.operation, kept.request, kept.status, kept.response
-    FROM wanted
-    JOIN shardgate.idempotency_keys AS kept
-      ON kept.tenant_id = $1 AND kept.user_id = wanted.owner AND kept.key = wanted.key`,
+    FROM wanted CROSS JOIN LATERAL (
+      SELECT operation, request, status, response FROM shardgate.idempotency_keys
+      WHERE tenant_id = $1 AND user_id = wanted.owner AND key = wanted.key
+      LIMIT 1
+    ) AS kept`,
 };
 
 const READ_CLOCK: NamedStatement = {
@@ -133,7 +146,7 @@ export async function readBatch(
   const keyed = home.filter(([, { idempotency }]) => idempotency !== undefined);
   const locking = mode === 'wait' ? LOCK_ACCOUNTS : LOCK_FREE_ACCOUNTS;
   const [, accounts, transfers, keys, clock] = await Promise.all([
-    tx.query(LIMIT_WAIT, [`${LOCK_TIMEOUT_MS}ms`]),
+    tx.query(PREPARE_BATCH, [`${LOCK_TIMEOUT_MS}ms`]),
     tx.query<FoundAccountRow>(locking, [tenantId, accountIds, transferIds]),
     transferIds.length === 0 ? [] : tx.query<StoredTransferRow>(READ_TRANSFERS, [tenantId, transferIds]),
     keyed.length === 0
