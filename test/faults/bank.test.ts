@@ -62,13 +62,13 @@ describe(`a bank whose gateways, primaries and connections are lost, for ${LOAD_
       const load = Promise.all([...clients.map((client) => client.run(end.signal)), watch.run(end.signal)]);
       await Promise.all([faults.run(LOAD_MS), sleep(LOAD_MS)]);
       end.abort();
-      await load;
-
+      // Before the callers have ended: one that is left would keep them asking.
       await eventually(
         'no transaction is prepared on any server',
         async () => (await ledger.prepared()).length === 0,
         IN_DOUBT_MS_MAX,
       );
+      await load;
       const requests = clients.flatMap((client) => client.requests);
       const unknown = requests.filter(({ answer }) => answer === undefined);
       // What the run was like is here to be printed; with its seed in the environment it can be had again.

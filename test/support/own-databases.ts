@@ -42,6 +42,8 @@ export async function ownDatabases(): Promise<ClusterConfig> {
 /** Runs one statement with an administrator's login, past the gateway. */
 export async function runAsAdmin(url: string, sql: string): Promise<pg.QueryResult> {
   const client = new pg.Client({ connectionString: url });
+  // A server that dies meanwhile fails the statement.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     return await client.query(sql);

@@ -1,8 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { BankLedger } from './bank-ledger.js';
 import type { BankSite } from './bank-site.js';
 import { FAULT_KINDS, faultsOf, type FaultKind, type PlannedFault } from './fault-plan.js';
+import { eventually } from '../eventually.js';
 import { SeededRandom } from '../hostile/seeded-random.js';
+
+/** How long is waited for transactions to be prepared, ms. */
+const PREPARED_MS_MAX = 1_000;
+const LOCK_SQL = 'LOCK TABLE shardgate.commit_records IN SHARE MODE';
 
 /** How many of the connections that are at work are cut when some are. */
 const CUT = 0.5;
@@ -43,7 +49,9 @@ export class BankFaults {
   async #strike(kind: FaultKind, { atMs, whom }: PlannedFault): Promise<number> {
     const { cluster, gateways, adminUrls } = this.#site;
     if (kind === 'gateway') {
-      await this.#site.restartGateway(Math.floor(whom * gateways));
+      const gateway = Math.floor(whom * gateways);
+      await inDoubt(this.#site, () => this.#site.killGateway(gateway));
+      await this.#site.replaceGateway(gateway);
       return 1;
     }
     const shard = Math.floor(whom * adminUrls.length);
@@ -55,6 +63,26 @@ export class BankFaults {
     }
     return cutBusy(adminUrls[shard]!, new SeededRandom(this.#seed + atMs));
   }
+}
+
+/**
+ * Does something while transactions over both shards are prepared and not decided: the first participant's commit
+ * records are locked meanwhile. Without that, hardly a process would die in the moment that leaves one to recovery.
+ */
+async function inDoubt(site: BankSite, run: () => Promise<void>): Promise<void> {
+  const ledger = new BankLedger(site.adminUrls);
+  const client = new pg.Client({ connectionString: site.adminUrls[0]! });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query(`BEGIN; SET LOCAL lock_timeout = '1s'; ${LOCK_SQL}`);
+    const isMet = async (): Promise<boolean> => (await ledger.prepared()).length >= site.gateways;
+    await eventually('each process has one prepared', isMet, PREPARED_MS_MAX);
+  } catch {
+    // The primary is away, or there is nothing to pay between the shards: it happens at any moment, then.
+  }
+  await run();
+  await client.end().catch(() => undefined);
 }
 
 /** Cuts some of the connections that are at work on a primary. @returns how many; none while it is away */

@@ -65,9 +65,13 @@ export class BankSite {
     return { id: answer.body.id, userId, openingBalance };
   }
 
-  /** A gateway process dies, and another takes its place; meanwhile nobody answers there. */
-  async restartGateway(gateway: number): Promise<void> {
+  /** A gateway process dies; nobody answers in its place. */
+  async killGateway(gateway: number): Promise<void> {
     await this.#gateways[gateway]!.stop('SIGKILL');
+  }
+
+  /** Another process takes the place of one that died. */
+  async replaceGateway(gateway: number): Promise<void> {
     this.#gateways[gateway] = await startGateway(this.cluster);
   }
 }
