@@ -5,6 +5,9 @@ import type { BankLedger, LedgerAccount, LedgerTransfer } from './bank-ledger.js
 import type { KeyedRequest, TransferAnswer } from './keyed-request.js';
 
 const AT_ONCE = 32;
+/** One that no request of the plan names. */
+const NOBODYS_AMOUNT = '987654.32';
+
 /** Of each kind so many are named. */
 const NAMED_MAX = 5;
 
@@ -43,7 +46,7 @@ export async function reuseKeys(site: BankSite, requests: readonly KeyedRequest[
     const answer = await site.post<TransferAnswer>(
       index,
       path,
-      { ...body, amount: '0.01' },
+      { ...body, amount: NOBODYS_AMOUNT },
       { idempotencyKey: key },
     );
     return answer.body.code === 'idempotency_key_reused' ? [] : [`${key}: ${answer.status} ${answer.text}`];
