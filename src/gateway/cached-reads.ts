@@ -5,7 +5,7 @@ import { GatewayError, ValidationError } from '../common/gateway-error.js';
 import type { ReadSource, RequestTrace } from '../common/request-trace.js';
 import type { ShardPosition } from '../common/shard-position.js';
 import { sizeOfAnswer } from '../cache/answer-size.js';
-import type { CacheRead, QueryCache } from '../cache/query-cache.js';
+import type { CacheRead, Kept, QueryCache } from '../cache/query-cache.js';
 import type { TableRows } from '../cache/table-rows.js';
 import type { SqlRow } from '../common/sql-executor.js';
 import { readTables } from '../persistence/statements/read-tables.js';
@@ -31,7 +31,7 @@ export interface KeptAnswer {
 /** What a read asks. Most answers are there: whatever only a database needs is best made when it is asked for. */
 export interface StatementCall<Answer extends KeptAnswer> {
   /** Tells this statement from all others, of whichever login. */
-  readonly statement: string;
+  readonly name: string;
   /** Tells its parameters, and the shard that is asked, from all others; an id says its shard by itself. */
   readonly key: string;
   /** What its entities say of keeping answers, where the call does not. */
@@ -92,17 +92,15 @@ export class CachedReads {
     const read: CacheRead = {
       tenantId: scope.tenantId,
       shardId: call.shardId,
-      statement: statement.statement,
+      statement: statement.name,
       key: statement.key,
       required: trace.tokenPosition(call.shardId),
       ttlMs: typeof choice === 'object' ? choice.ttlMs : undefined,
     };
     const kept = cache.lookUp(read);
     if (kept === undefined) return this.#fill(cache, read, { call, statement, options });
-    trace.noteRead(call.shardId, 'cache');
-    this.#access.reads.note(call.shardId, 'cache');
     // One statement's answers are of one kind.
-    return kept.answer as Answer;
+    return this.#served(kept, trace) as Answer;
   }
 
   /**
@@ -110,7 +108,7 @@ export class CachedReads {
    * needs no route. Where there is none, or the call asks for anything special, {@link read} has the answer.
    */
   kept<Answer extends KeptAnswer>(
-    statement: Pick<StatementCall<Answer>, 'statement' | 'key' | 'caching'>,
+    statement: Pick<StatementCall<Answer>, 'name' | 'key' | 'caching'>,
     options: ReadOptions,
   ): Answer | undefined {
     const { cache } = this.#parts;
@@ -122,16 +120,14 @@ export class CachedReads {
     this.#followEpoch(cache);
     const kept = cache.lookUp({
       tenantId: scope.tenantId,
-      statement: statement.statement,
+      statement: statement.name,
       key: statement.key,
       required: undefined,
       ttlMs: undefined,
     });
     if (kept === undefined) return undefined;
     this.#access.assertServed(kept.shardId);
-    trace.noteRead(kept.shardId, 'cache');
-    this.#access.reads.note(kept.shardId, 'cache');
-    return kept.answer as Answer;
+    return this.#served(kept, trace) as Answer;
   }
 
   /**
@@ -197,13 +193,20 @@ export class CachedReads {
     }
     const statement: StatementCall<TextResult> = {
       // The same text may answer otherwise on a login of the tenant's own.
-      statement: `${call.login ?? 'shared'} ${this.#texts.nameOf(sql)}`,
+      name: `${call.login ?? 'shared'} ${this.#texts.nameOf(sql)}`,
       key: parametersKey(call.shardId, valuesOf(params)),
       caching: strictestChoice(tables.map((table) => this.#parts.tables.get(table))),
       tables: tables.map((table) => ({ table, ids: undefined })),
       ask,
     };
     return this.read(call, statement, options);
+  }
+
+  /** Writes down what the cache gives. */
+  #served({ answer, shardId }: Kept<KeptAnswer>, trace: RequestTrace): KeptAnswer {
+    trace.noteRead(shardId, 'cache');
+    this.#access.reads.note(shardId, 'cache');
+    return answer;
   }
 
   #ask<Answer extends KeptAnswer>(

@@ -68,7 +68,7 @@ export class CompiledFinds {
     const byIds = compiled?.byIds;
     if (byIds === undefined || compiled?.entity.byIds === undefined) return undefined;
     const { caching } = compiled;
-    const statement = { statement: byIds.several.prepared.name, key: id, caching };
+    const statement = { name: byIds.several.prepared.name, key: id, caching };
     const kept = this.#reads.kept<PointAnswer<T>>(statement, options);
     return kept && rowFor(undefined, kept);
   }
@@ -138,7 +138,7 @@ export class CompiledFinds {
     const { known } = select;
     const params = valuesOf(select.params);
     const statement: StatementCall<ReadAnswer<T>> = {
-      statement: prepared.name,
+      name: prepared.name,
       key: parametersKey(call.shardId, params),
       caching: compiled.caching,
       tables: [{ table: compiled.entity.table, ids: select.ids }],
@@ -167,7 +167,7 @@ export class CompiledFinds {
 
 /** The row of one id, as the cache keeps it. There is one for every read: what a hit does not need is made later. */
 class PointCall<T extends ShardedEntity> implements StatementCall<PointAnswer<T>> {
-  readonly statement: string;
+  readonly name: string;
   readonly key: string;
   readonly caching: CacheChoice | undefined;
   readonly #points: PointReads;
@@ -175,7 +175,7 @@ class PointCall<T extends ShardedEntity> implements StatementCall<PointAnswer<T>
   readonly #table: string;
 
   constructor(points: PointReads, byIds: ByIdStatements<T>, { entity, caching }: Compiled<T>, id: string) {
-    this.statement = byIds.several.prepared.name;
+    this.name = byIds.several.prepared.name;
     this.key = id;
     this.caching = caching;
     this.#points = points;

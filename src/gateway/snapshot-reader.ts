@@ -25,7 +25,7 @@ export class SnapshotReader {
    * One statement of the caller's own on every shard; the rows of all shards, one after the other.
    *
    * @throws ScopeConflictError in a snapshot with `{ login: 'shared' }`
-   * @throws ShardUnavailableError when a shard's snapshot was lost with its connection
+   * @throws ShardUnavailableError as {@link onEachShard}
    */
   async query<Row extends SqlRow = SqlRow>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
     if (this.#login === 'shared') throw refuseOnSharedLogin();
