@@ -17,8 +17,8 @@ export interface QueryCacheOptions extends StoreLimits {
    */
   readonly isEverywhere: (position: ShardPosition) => boolean;
   /**
-   * Whether what other processes write on a shard is heard of in time. While false, its answers are not served
-   * and every read asks a database by itself.
+   * Whether what other processes write on a shard is heard of in time. While false, its answers are not served, and
+   * nobody joins who asks later than a second after an answer was asked for.
    *
    * @param nowMs what the clock says
    */
@@ -82,6 +82,12 @@ interface Asked {
   readonly askedAt: number;
   readonly position: ShardPosition | undefined;
 }
+
+/**
+ * How long others may join an answer that is being asked for while their shard is not heard, ms: shorter than it may
+ * take to notice that it is not, so that no answer is older than one can be at any time.
+ */
+export const JOINED_UNHEARD_MS = 1_000;
 
 /** What an entry takes beside its answer, key and tags: itself and its place in the store; bytes, as measured. */
 const ENTRY_BYTES = 580;
@@ -209,7 +215,8 @@ export class QueryCache<Answer> {
     const nowMs = this.#options.now();
     if (nowMs - askedAt >= this.#ttlOf(joiner.ttlMs)) return false;
     if (required !== undefined && !shows(position, required)) return false;
-    return areUnchanged(tags, since) && this.#options.isHeard(shardId, nowMs);
+    if (!areUnchanged(tags, since)) return false;
+    return nowMs - askedAt < JOINED_UNHEARD_MS || this.#options.isHeard(shardId, nowMs);
   }
 
   async #settle(asked: Asked, name: string, ask: Fill<Answer>): Promise<Answer> {

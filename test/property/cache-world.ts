@@ -1,4 +1,4 @@
-import { QueryCache, type CacheRead } from '../../src/cache/query-cache.js';
+import { JOINED_UNHEARD_MS, QueryCache, type CacheRead } from '../../src/cache/query-cache.js';
 import type { TableRows, WrittenRows } from '../../src/cache/table-rows.js';
 import type { WriteFence } from '../../src/cache/write-fence.js';
 import type { ShardPosition } from '../../src/common/shard-position.js';
@@ -6,7 +6,7 @@ import type { Command, ReadSpec, WriteSpec } from './cache-commands.js';
 
 const SHARD_ID = 's0';
 const REPLICAS = 2;
-const TTL_MS = 1_000;
+const TTL_MS = 1_800;
 
 /** Enough for the cache to forget which rows were written last. */
 const FLOOD_IDS = Array.from({ length: 20_001 }, (_, id) => `flood-${id}`);
@@ -186,6 +186,7 @@ export class CacheWorld {
     const kept = this.#cache.lookUp(read);
     if (kept !== undefined) {
       this.#check(demand, kept.answer);
+      if (!this.#isHeard) throw new Error('It was kept, unheard.');
       // While a commit is under way, others may have seen what it writes.
       if (this.#writes.some((write) => isMadeOf(spec, write.spec))) throw new Error('It was being written.');
       return;
@@ -276,7 +277,9 @@ export class CacheWorld {
     );
     if (missed !== undefined) fail(`an answer without write ${missed.lsn}, as of ${lsn}`);
     if (fill.begunAt <= clearedAt) fail('what was cleared');
-    if (!isHeard && fill.begunAt < begunAt) fail('what was kept, or joined, unheard');
+    if (!isHeard && fill.begunAt < begunAt && beganMs - fill.askedAt >= JOINED_UNHEARD_MS) {
+      fail('what was joined late, unheard');
+    }
     if (fill.begunAt < begunAt && beganMs - fill.askedAt >= Math.min(TTL_MS, spec.ttlMs ?? TTL_MS)) {
       fail('what was too old');
     }

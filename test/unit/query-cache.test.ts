@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { EntryStore, type Sized } from '../../src/cache/entry-store.js';
+import { JOINED_UNHEARD_MS } from '../../src/cache/query-cache.js';
 import { Tags } from '../../src/cache/tags.js';
 import {
   ACCOUNTS,
@@ -373,10 +374,23 @@ describe('who asks for what is being asked for', () => {
     expect(scene.begin(ONE).isAsked).toBe(true);
   });
 
-  it('does not join while the shard is not heard', () => {
+  it('joins for a second while the shard is not heard, so that a cold key does not make a stampede', () => {
     const scene = new Scene();
-    scene.begin(ONE);
     scene.unheard.add('s0');
+    scene.begin(ONE);
+    scene.nowMs += JOINED_UNHEARD_MS - 1;
+    expect(scene.begin(ONE).isAsked).toBe(false);
+    scene.nowMs += 1;
+    expect(scene.begin(ONE).isAsked).toBe(true);
+    expect(scene.begin(ONE).isAsked).toBe(false);
+  });
+
+  it('does not join, once a shard is heard again, what was asked for before', () => {
+    const scene = new Scene();
+    scene.unheard.add('s0');
+    scene.begin(ONE);
+    scene.cache.beginUnheard('s0').committed({ shardId: 's0', timeline: 1, lsn: 0n });
+    scene.unheard.clear();
     expect(scene.begin(ONE).isAsked).toBe(true);
   });
 
