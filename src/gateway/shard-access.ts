@@ -234,13 +234,19 @@ export class ShardAccess {
 
   /**
    * Begins a transaction on a primary in which the library writes for several at once, of one tenant. The caller
-   * ends it. What it writes with is the gateway's own login; each asker sees what was written from then on.
+   * ends it. What it writes with is the gateway's own login; each asker sees what was written from then on. Its
+   * statements know the keys of their rows.
    *
+   * @param lockTimeoutMs how long each of them waits for a lock
    * @param askers asked for when it is committed
    * @throws ShardUnavailableError when the primary is away
    */
   async beginShared(
-    { shardId, tenantId }: { readonly shardId: string; readonly tenantId: string },
+    {
+      shardId,
+      tenantId,
+      lockTimeoutMs,
+    }: { readonly shardId: string; readonly tenantId: string; readonly lockTimeoutMs: number },
     actor: string,
     askers: () => Iterable<Asker>,
   ): Promise<TenantTransaction> {
@@ -259,6 +265,8 @@ export class ShardAccess {
       actor,
       access: 'write',
       login: 'shared',
+      lockTimeoutMs,
+      goesByIndex: true,
       watch: () => this.#writes.watch({ shardId, tenantId }, noteCommit),
     };
     return TenantTransaction.begin(this.#nodes.primary(shardId).connections(session), session);

@@ -80,7 +80,7 @@ export class TransfersService {
     const from = fromAccountId.toLowerCase();
     const to = toAccountId.toLowerCase();
     const command: TransferCommand = {
-      ...this.#asked(from, accountNotFound(), idempotency),
+      ...this.#asked(from, accountNotFound, idempotency),
       kind: 'transfer',
       fromAccountId: from,
       toAccountId: to,
@@ -123,7 +123,7 @@ export class TransfersService {
   ): Promise<Answer<TransferView>> {
     const id = transferId.toLowerCase();
     const posted = amount === undefined ? null : positiveAmount(amount);
-    const asked = this.#asked(id, transferNotFound(), idempotency);
+    const asked = this.#asked(id, transferNotFound, idempotency);
     return this.#decide({ ...asked, kind: 'post', transferId: id, amount: posted });
   }
 
@@ -131,7 +131,7 @@ export class TransfersService {
   void(transferId: string, idempotency?: IdempotencyKey): Promise<Answer<TransferView>> {
     const id = transferId.toLowerCase();
     return this.#decide({
-      ...this.#asked(id, transferNotFound(), idempotency),
+      ...this.#asked(id, transferNotFound, idempotency),
       kind: 'void',
       transferId: id,
     });
@@ -162,10 +162,10 @@ export class TransfersService {
   }
 
   /** With a user in scope the request goes to that user's shard, where what is somebody else's is not found. */
-  #asked(sourceId: string, notFound: Error, idempotency: IdempotencyKey | undefined) {
+  #asked(sourceId: string, notFound: () => Error, idempotency: IdempotencyKey | undefined) {
     const { tenantId, userId, actor } = GatewayContext.require();
     const { router } = this.#runtime;
-    if (userId === undefined && !isGatewayId(sourceId)) throw notFound;
+    if (userId === undefined && !isGatewayId(sourceId)) throw notFound();
     const { shardId: homeShardId, bucket: homeBucket } =
       userId === undefined ? router.forId({ tenantId, id: sourceId }) : router.forUser({ tenantId, userId });
     const subMinorUnits = this.#tenants.tenant(tenantId)?.subMinorUnits ?? false;

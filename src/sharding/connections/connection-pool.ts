@@ -5,6 +5,7 @@ import type { Log } from '../../common/log.js';
 import type { SqlExecutor, SqlRow } from '../../common/sql-executor.js';
 import { clientSettings, nodeGivenUp } from './client-settings.js';
 import { isConnectionFailure } from './failure.js';
+import { sendInOnePacket } from './one-packet.js';
 import type { PoolOptions } from './pool-options.js';
 import { readRowsHere } from './row-messages.js';
 import { WaitingLine } from './waiting-line.js';
@@ -85,6 +86,7 @@ export class ConnectionPool implements ConnectionSource, SqlExecutor {
         constructor(config?: pg.ClientConfig) {
           super({ ...config, pipeline: true, connectionTimeoutMillis: connectTimeoutMs, stream: openSocket });
           readRowsHere(this.connection);
+          sendInOnePacket(this);
         }
       },
     });

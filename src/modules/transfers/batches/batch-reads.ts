@@ -9,25 +9,6 @@ import type { TransferCommand } from '../decisions/transfer-command.js';
 /** What to do about an account that somebody else holds: wait a moment for it, or leave it out. */
 export type LockMode = 'wait' | 'skip';
 
-/**
- * How long a batch waits for an account. Another process's batch is over sooner; what takes longer is slow, and
- * must not hold up everybody else.
- */
-const LOCK_TIMEOUT_MS = 250;
-
-/**
- * A batch knows the key of each row it is about, so every statement of it is to go by index, row by row. A plan is made
- * once per connection, perhaps while a table is nearly empty, and kept while it grows; and the planner takes any list
- * and document for a hundred rows, for which it would read all accounts or keys of a tenant.
- */
-const PREPARE_BATCH: NamedStatement = {
-  name: 'transfers_prepare_batch',
-  text: `
-    SELECT set_config('lock_timeout', $1, true), set_config('enable_seqscan', 'off', true),
-           set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-           set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true)`,
-};
-
 /** Accounts that are named, and those of transfers that are to be resolved; the two of a transfer never change. */
 const ACCOUNT_IDS_SQL = `
   SELECT unnest($2::uuid[])
@@ -79,11 +60,11 @@ const READ_TRANSFERS: NamedStatement = {
 };
 
 /**
- * Behind the locks: who had one of these keys and the same account before has committed by now. One look for each:
- * a plain join may begin with all keys of the tenant.
+ * Behind the locks: who had one of these keys and the same account before has committed by now, and what is decided
+ * is decided now. One look for each key: a plain join may begin with all keys of the tenant.
  */
-const READ_KEYS: NamedStatement = {
-  name: 'transfers_read_keys',
+const READ_KEYS_AND_CLOCK: NamedStatement = {
+  name: 'transfers_read_keys_and_clock',
   text: `
     WITH wanted AS MATERIALIZED (
       SELECT place, key, coalesce(
@@ -94,18 +75,16 @@ const READ_KEYS: NamedStatement = {
       ) AS owner
       FROM unnest($2::int[], $3::text[], $4::text[], $5::uuid[], $6::uuid[])
         AS given (place, owner, key, account_id, transfer_id)
+    ), remembered AS MATERIALIZED (
+      SELECT wanted.place, kept.operation, kept.request, kept.status, kept.response
+      FROM wanted CROSS JOIN LATERAL (
+        SELECT operation, request, status, response FROM shardgate.idempotency_keys
+        WHERE tenant_id = $1 AND user_id = wanted.owner AND key = wanted.key
+        LIMIT 1
+      ) AS kept
     )
-    SELECT wanted.place, kept.operation, kept.request, kept.status, kept.response
-    FROM wanted CROSS JOIN LATERAL (
-      SELECT operation, request, status, response FROM shardgate.idempotency_keys
-      WHERE tenant_id = $1 AND user_id = wanted.owner AND key = wanted.key
-      LIMIT 1
-    ) AS kept`,
-};
-
-const READ_CLOCK: NamedStatement = {
-  name: 'transfers_read_clock',
-  text: `SELECT date_trunc('milliseconds', clock_timestamp()) AS now`,
+    SELECT clock.now, remembered.*
+    FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS now) AS clock LEFT JOIN remembered ON true`,
 };
 
 type WithText<T, Names extends keyof T> = Omit<T, Names> & Readonly<Record<Names, string>>;
@@ -114,6 +93,11 @@ type AccountRow = SqlRow & WithText<LockedAccount, 'balance' | 'held' | 'overdra
 
 /** Of an account that somebody else holds no more is known than whose it is. */
 type FoundAccountRow = AccountRow | (SqlRow & { readonly id: string; readonly version: null });
+
+/** There is one at least: without a place it tells the time alone. */
+type KeyRow = SqlRow & { readonly now: Date } & (
+    (RememberedRequest & { readonly place: number }) | { readonly place: null }
+  );
 
 type StoredTransferRow = SqlRow & WithText<TransferRow, 'amount'> & { readonly postedAmount: string | null };
 
@@ -145,24 +129,17 @@ export async function readBatch(
   );
   const keyed = home.filter(([, { idempotency }]) => idempotency !== undefined);
   const locking = mode === 'wait' ? LOCK_ACCOUNTS : LOCK_FREE_ACCOUNTS;
-  const [, accounts, transfers, keys, clock] = await Promise.all([
-    tx.query(PREPARE_BATCH, [`${LOCK_TIMEOUT_MS}ms`]),
+  const [accounts, transfers, keys] = await Promise.all([
     tx.query<FoundAccountRow>(locking, [tenantId, accountIds, transferIds]),
     transferIds.length === 0 ? [] : tx.query<StoredTransferRow>(READ_TRANSFERS, [tenantId, transferIds]),
-    keyed.length === 0
-      ? []
-      : tx.query<SqlRow & RememberedRequest & { readonly place: number }>(READ_KEYS, [
-          tenantId,
-          ...keyColumns(keyed),
-        ]),
-    tx.query<{ now: Date }>(READ_CLOCK, []),
+    tx.query<KeyRow>(READ_KEYS_AND_CLOCK, [tenantId, ...keyColumns(keyed)]),
   ]);
   return {
     accounts: byId(accounts.filter(isFree).map((row) => accountOf(row, shardId))),
     busy: new Set(accounts.filter((row) => !isFree(row)).map(({ id }) => id)),
     transfers: byId(transfers.map(transferOf)),
-    remembered: new Map(keys.map((row) => [row.place, row])),
-    now: clock[0]?.now ?? new Date(),
+    remembered: new Map(keys.flatMap((row) => (row.place === null ? [] : [[row.place, row]]))),
+    now: keys[0]?.now ?? new Date(),
   };
 }
 

@@ -12,6 +12,12 @@ import type { TransferJob } from './transfer-job.js';
 /** How often one request is tried again by itself that another transaction was in the way of. */
 const CONFLICTS_MAX = 10;
 
+/**
+ * How long a batch waits for an account. Another process's batch is over sooner; what takes longer is slow, and
+ * must not hold up everybody else.
+ */
+const LOCK_TIMEOUT_MS = 250;
+
 /** What a batch of several actors is done as; each entry names its own. */
 const SEVERAL_ACTORS = 'shardgate:transfers';
 
@@ -76,7 +82,11 @@ export class TransferBatches {
       const states: BatchState[] = [];
       // One after the other: who has locked on a later shard waits for nobody on an earlier one.
       for (const shardId of shardIds) {
-        const transaction = await this.#access.beginShared({ shardId, tenantId }, actorOf(jobs), askers);
+        const transaction = await this.#access.beginShared(
+          { shardId, tenantId, lockTimeoutMs: LOCK_TIMEOUT_MS },
+          actorOf(jobs),
+          askers,
+        );
         parts.push({ shardId, transaction });
         states.push(await readBatch(transaction, { shardId, tenantId }, commands, mode));
       }
