@@ -12,7 +12,8 @@ import {
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
 import { shardedOptionsOf } from '../persistence/sharded.js';
 import type { NodeDataSource } from '../sharding/connections/node-data-source.js';
-import { valuesOf, type DatabaseNode } from '../sharding/connections/database-node.js';
+import type { DatabaseNode } from '../sharding/connections/database-node.js';
+import { valuesOf } from '../sharding/connections/parameter-values.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import {
   PreparedStatement,

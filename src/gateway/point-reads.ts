@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { valuesOf, type DatabaseNode } from '../sharding/connections/database-node.js';
+import type { DatabaseNode } from '../sharding/connections/database-node.js';
+import { valuesOf } from '../sharding/connections/parameter-values.js';
 import type { PreparedStatement, RowReader } from '../sharding/connections/prepared-statement.js';
 import type { ReadAnswer } from '../sharding/connections/scoped-read.js';
 

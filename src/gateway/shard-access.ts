@@ -260,16 +260,13 @@ export class ShardAccess {
         }
       }
     };
-    const session: TenantSession = {
+    const source = this.#nodes.primary(shardId).connections({ tenantId, login: 'shared', access: 'write' });
+    return TenantTransaction.begin(source, {
       tenantId,
       actor,
-      access: 'write',
-      login: 'shared',
       lockTimeoutMs,
-      goesByIndex: true,
       watch: () => this.#writes.watch({ shardId, tenantId }, noteCommit),
-    };
-    return TenantTransaction.begin(this.#nodes.primary(shardId).connections(session), session);
+    });
   }
 
   /**

@@ -2,7 +2,8 @@ import { GatewayError } from '../common/gateway-error.js';
 import { isConnectionFailure, sqlStateOf } from '../sharding/connections/failure.js';
 
 export type { Participant } from '../sharding/transactions/commit-coordinator.js';
-export type { NamedStatement, TenantTransaction } from '../sharding/connections/tenant-transaction.js';
+export type { NamedStatement } from '../sharding/connections/statement-group.js';
+export type { TenantTransaction } from '../sharding/connections/tenant-transaction.js';
 
 /**
  * What a failed transaction comes to: `lost`, where nobody knows whether it was kept; `busy`, where it did not get

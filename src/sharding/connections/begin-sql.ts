@@ -8,17 +8,9 @@ import type { TenantSession } from './tenant-session.js';
  */
 const UNPREPARABLE_SQL = `; SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_export_snapshot() END`;
 
-/** @see TenantSession.goesByIndex */
-const BY_INDEX_SQL = [
-  '; SET LOCAL plan_cache_mode = force_generic_plan',
-  ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material'].map(
-    (way) => `; SET LOCAL enable_${way} = off`,
-  ),
-].join(' ');
-
 /** Begins a transaction of a session: names tenant and actor, for as long as the transaction lasts. */
 export function beginSql(
-  { tenantId, actor, access, login, lockTimeoutMs, goesByIndex = false }: TenantSession,
+  { tenantId, actor, access, login, lockTimeoutMs }: TenantSession,
   isolation?: IsolationLevel,
 ): string {
   return [
@@ -28,7 +20,6 @@ export function beginSql(
     `; SET LOCAL shardgate.tenant_id = ${pg.escapeLiteral(tenantId)}`,
     `; SET LOCAL shardgate.actor = ${pg.escapeLiteral(actor)}`,
     lockTimeoutMs === undefined ? '' : `; SET LOCAL lock_timeout = ${lockTimeoutMs}`,
-    goesByIndex ? BY_INDEX_SQL : '',
     login === 'tenant' ? UNPREPARABLE_SQL : '',
   ].join(' ');
 }

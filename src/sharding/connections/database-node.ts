@@ -1,13 +1,13 @@
 import type { EntityManager } from 'typeorm';
 import type { SqlRow } from '../../common/sql-executor.js';
 import { CatalogUnavailableError, GatewayError } from '../../common/gateway-error.js';
-import utils from 'pg/lib/utils.js';
 import type { ConnectionPool, ConnectionsByTenant, ConnectionSource, PoolUse } from './connection-pool.js';
 import { sqlStateOf, toQueryFailedError } from './failure.js';
 import type { NodeDataSource } from './node-data-source.js';
 import type { PreparedStatement } from './prepared-statement.js';
 import { GatheredReads } from './gathered-reads.js';
-import { readAlone, type ParameterValue, type ReadAnswer } from './scoped-read.js';
+import type { ParameterValue } from './parameter-values.js';
+import { readAlone, type ReadAnswer } from './scoped-read.js';
 import type { TenantSession } from './tenant-session.js';
 import type { TextResult } from './text-result.js';
 
@@ -131,15 +131,6 @@ export class DatabaseNode {
   query<Row extends SqlRow = SqlRow>(sql: string, params?: readonly unknown[]): Promise<Row[]> {
     return this.#pool.query<Row>(sql, params);
   }
-}
-
-/**
- * Values of parameters as they are sent.
- *
- * @param params as the driver takes them: strings, numbers, dates, buffers, arrays
- */
-export function valuesOf(params: readonly unknown[]): readonly ParameterValue[] {
-  return params.map((param) => utils.prepareValue(param));
 }
 
 /** What a prepared read answers; it is run once more when the server has forgotten the statement. */

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ConnectionSource } from './connection-pool.js';
 import type { PreparedStatement } from './prepared-statement.js';
-import { readScoped, type GroupedRead, type ParameterValue, type ReadAnswer } from './scoped-read.js';
+import type { ParameterValue } from './parameter-values.js';
+import { readScoped, type GroupedRead, type ReadAnswer } from './scoped-read.js';
 
 /** Reads of one group: beyond that each costs about as much as by itself. */
 const GROUP_MAX = 8;

@@ -1,11 +1,9 @@
 import pg from 'pg';
 import type { ConnectionSource, PooledConnection } from './connection-pool.js';
 import { isConnectionFailure } from './failure.js';
+import type { ParameterValue } from './parameter-values.js';
 import type { PreparedStatement, RawRow, RowReader } from './prepared-statement.js';
 import { takeRows } from './row-messages.js';
-
-/** A parameter's value in the text format, or bytes. */
-export type ParameterValue = string | Buffer | null;
 
 /** The rows of a prepared read, still as text, and what makes values of them. */
 export interface ReadAnswer<Row> {

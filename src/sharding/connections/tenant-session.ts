@@ -52,12 +52,6 @@ export interface TenantSession {
   readonly login: 'shared' | 'tenant';
   /** How long each of its statements waits for a lock, ms. Default: as long as the statement may take. */
   readonly lockTimeoutMs?: number;
-  /**
-   * Whether its statements know the key of each row that they are about, so that each is planned once and goes by
-   * index. Else a plan that was made while a table was nearly empty reads all of it for ever, and one for a list or a
-   * document, which the planner takes for a hundred rows, all of a tenant's.
-   */
-  readonly goesByIndex?: boolean;
   /** Answers statements outside of transactions, in place of a connection. */
   readonly answer?: (sql: string, params: readonly unknown[]) => Promise<pg.QueryResult>;
   /** Makes who follows a transaction; asked for each, those of single statements included. */

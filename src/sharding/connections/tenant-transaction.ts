@@ -2,19 +2,36 @@ import pg from 'pg';
 import { GatewayError } from '../../common/gateway-error.js';
 import type { ShardPosition } from '../../common/shard-position.js';
 import type { SqlRow } from '../../common/sql-executor.js';
-import { beginSql } from './begin-sql.js';
 import type { ConnectionSource, PooledConnection } from './connection-pool.js';
 import { isConnectionFailure, toQueryFailedError } from './failure.js';
 import { PreparedTransaction } from './prepared-transaction.js';
+import { sendGroup, type GroupedStatement, type NamedStatement } from './statement-group.js';
 import type { ChangedRows, TenantSession, TransactionWatch } from './tenant-session.js';
 import { commitWatched, processIdOf } from './watched-commit.js';
 
-/** A statement of the library's own, which each connection parses once and then runs by its name. */
-export interface NamedStatement {
-  /** Unique in this process. */
-  readonly name: string;
-  readonly text: string;
+/** How a shared transaction begins, and what it is held to. */
+export interface SharedSession extends Pick<TenantSession, 'tenantId' | 'actor' | 'watch'> {
+  /** How long each of its statements waits for a lock, ms. */
+  readonly lockTimeoutMs: number;
 }
+
+const BEGIN: NamedStatement = { name: 'shardgate_begin', text: 'BEGIN READ WRITE' };
+
+/**
+ * The tenant, for as long as the transaction lasts, and how it is planned. Its statements know the key of each row
+ * that they are about: each is planned once and goes by index. Else a plan that was made while a table was nearly
+ * empty would read all of it for ever, and one for a list or a document, which the planner takes for a hundred rows,
+ * all of a tenant's.
+ */
+const SHARED_SCOPE: NamedStatement = {
+  name: 'shardgate_shared_scope',
+  text: `
+    SELECT set_config('shardgate.tenant_id', $1, true), set_config('shardgate.actor', $2, true),
+           set_config('lock_timeout', $3, true), set_config('plan_cache_mode', 'force_generic_plan', true),
+           set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+           set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+           set_config('enable_material', 'off', true)`,
+};
 
 /**
  * One transaction of a tenant's whose statements go out at once, each behind the one before: what need not wait
@@ -25,6 +42,8 @@ export class TenantTransaction {
   readonly #source: ConnectionSource;
   readonly #connection: PooledConnection;
   readonly #watch: TransactionWatch | undefined;
+  /** Asked for in this turn, and sent at its end. */
+  #waiting: GroupedStatement[] = [];
   #isBroken = false;
   #hasEnded = false;
 
@@ -43,10 +62,14 @@ export class TenantTransaction {
    *
    * @throws PoolExhaustedError when no connection becomes free in time
    */
-  static async begin(source: ConnectionSource, session: TenantSession): Promise<TenantTransaction> {
-    const transaction = new TenantTransaction(source, await source.acquire(), session.watch?.());
-    // Should it fail, so does everything behind it.
-    transaction.#send(beginSql(session)).catch(ignore);
+  static async begin(
+    source: ConnectionSource,
+    { tenantId, actor, watch, lockTimeoutMs }: SharedSession,
+  ): Promise<TenantTransaction> {
+    const transaction = new TenantTransaction(source, await source.acquire(), watch?.());
+    // Should one fail, so does everything behind it.
+    transaction.query(BEGIN, []).catch(ignore);
+    transaction.query(SHARED_SCOPE, [tenantId, actor, `${lockTimeoutMs}ms`]).catch(ignore);
     return transaction;
   }
 
@@ -59,23 +82,38 @@ export class TenantTransaction {
     return new TenantTransaction(source, connection, watch);
   }
 
-  /** Sends a statement that changes no rows; it may lock some. */
-  query<Row extends SqlRow>(statement: NamedStatement, values: readonly unknown[]): Promise<Row[]> {
-    return this.#send<Row>({ ...statement, values: [...values] });
+  /** Sends a statement that changes no rows, with the others of this turn; it may lock some. */
+  query<Row extends SqlRow>(statement: NamedStatement, params: readonly unknown[]): Promise<Row[]> {
+    return new Promise<SqlRow[]>((resolve, reject) => {
+      if (this.#waiting.length === 0) {
+        process.nextTick(() => {
+          this.#sendWaiting();
+        });
+      }
+      this.#waiting.push({
+        ...statement,
+        params,
+        resolve,
+        reject: (error) => {
+          reject(this.#failed(error));
+        },
+      });
+    }) as Promise<Row[]>;
   }
 
   /** Sends a statement that changes rows. @param changes every row that it may change */
   write<Row extends SqlRow>(
     statement: NamedStatement,
-    values: readonly unknown[],
+    params: readonly unknown[],
     changes: readonly ChangedRows[],
   ): Promise<Row[]> {
     this.#watch?.wrote(changes);
-    return this.query<Row>(statement, values);
+    return this.query<Row>(statement, params);
   }
 
   /** Keeps everything. When it rejects with the loss of the connection, nobody knows whether it was kept. */
   async commit(): Promise<void> {
+    this.#sendWaiting();
     try {
       await commitWatched(this.#connection, this.#watch);
     } catch (error) {
@@ -103,6 +141,7 @@ export class TenantTransaction {
    * @param gid under which it can be finished, by whoever has the same login; under 200 bytes
    */
   async prepare(gid: string): Promise<PreparedTransaction> {
+    this.#sendWaiting();
     this.#watch?.preparing();
     try {
       const { command } = await this.#connection.query(`PREPARE TRANSACTION ${pg.escapeLiteral(gid)}`);
@@ -126,6 +165,7 @@ export class TenantTransaction {
   /** Undoes everything. Never rejects: where the server cannot be told, the end of the connection tells it. */
   async rollback(): Promise<void> {
     if (this.#hasEnded) return;
+    this.#sendWaiting();
     try {
       await this.#connection.query('ROLLBACK');
     } catch {
@@ -135,15 +175,16 @@ export class TenantTransaction {
     this.#end();
   }
 
-  async #send<Row extends SqlRow>(
-    query: string | { readonly text: string; readonly name: string; readonly values: unknown[] },
-  ): Promise<Row[]> {
-    try {
-      return (await this.#connection.query<Row>(query as string)).rows;
-    } catch (error) {
-      if (isConnectionFailure(error)) this.#isBroken = true;
-      throw safe(error);
-    }
+  #sendWaiting(): void {
+    if (this.#waiting.length === 0) return;
+    const statements = this.#waiting;
+    this.#waiting = [];
+    sendGroup(this.#connection, statements);
+  }
+
+  #failed(error: unknown): Error {
+    if (isConnectionFailure(error)) this.#isBroken = true;
+    return safe(error);
   }
 
   #end(): void {

@@ -14,6 +14,9 @@ export const COMMITTED_POSITION_SQL = `
   SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS lsn,
          ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int AS timeline`;
 
+/** Parsed and planned once per connection. */
+const COMMITTED_POSITION = { name: 'shardgate_committed_position', text: COMMITTED_POSITION_SQL };
+
 /** What is notified in a transaction arrives when it is committed, and not at all when it is not. */
 export const NOTIFY_SQL = `SELECT pg_catalog.pg_notify('${CACHE_CHANNEL}', payload) FROM unnest($1::text[]) AS payload`;
 
@@ -42,7 +45,7 @@ export async function commitWatched(
     // Should it fail, so does the commit.
     notices.length > 0 ? connection.query(NOTIFY_SQL, [notices]) : undefined,
     connection.query('COMMIT'),
-    watch && connection.query<CommittedRow>(COMMITTED_POSITION_SQL),
+    watch && connection.query<CommittedRow>(COMMITTED_POSITION),
   ]);
   if (done.status === 'rejected') {
     if (isConnectionFailure(done.reason)) watch?.unknown(processIdOf(connection));

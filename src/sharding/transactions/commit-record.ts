@@ -1,5 +1,5 @@
 import type { SqlExecutor } from '../../common/sql-executor.js';
-import type { NamedStatement } from '../connections/tenant-transaction.js';
+import type { NamedStatement } from '../connections/statement-group.js';
 
 /** What was decided about a transaction over several shards. */
 export type Decision = 'commit' | 'abort';
