@@ -8,14 +8,12 @@ import type { TransactionWatch } from './tenant-session.js';
 
 /**
  * Read on the connection that committed, after the commit: everything that it committed lies before this
- * position. The name of a WAL file begins with its timeline in eight hexadecimal digits.
+ * position. The name of a WAL file begins with its timeline in eight hexadecimal digits. It is sent without a name to
+ * be parsed under: a connection that a caller's SQL was on has forgotten all names.
  */
 export const COMMITTED_POSITION_SQL = `
   SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS lsn,
          ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int AS timeline`;
-
-/** Parsed and planned once per connection. */
-const COMMITTED_POSITION = { name: 'shardgate_committed_position', text: COMMITTED_POSITION_SQL };
 
 /** What is notified in a transaction arrives when it is committed, and not at all when it is not. */
 export const NOTIFY_SQL = `SELECT pg_catalog.pg_notify('${CACHE_CHANNEL}', payload) FROM unnest($1::text[]) AS payload`;
@@ -45,7 +43,7 @@ export async function commitWatched(
     // Should it fail, so does the commit.
     notices.length > 0 ? connection.query(NOTIFY_SQL, [notices]) : undefined,
     connection.query('COMMIT'),
-    watch && connection.query<CommittedRow>(COMMITTED_POSITION),
+    watch && connection.query<CommittedRow>(COMMITTED_POSITION_SQL),
   ]);
   if (done.status === 'rejected') {
     if (isConnectionFailure(done.reason)) watch?.unknown(processIdOf(connection));
