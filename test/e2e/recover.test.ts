@@ -65,6 +65,13 @@ it('finishes what is in doubt by itself', async () => {
   const ours = mintGid({ installationId, firstShardId: 's0' });
   await prepare(ours);
   await eventually('it is finished', async () => !(await prepared()).includes(ours));
+  await eventually('it is counted', async () => {
+    const metrics = await (await gateway.request('/metrics', {})).text();
+    return (
+      metrics.includes('shardgate_transactions_recovered_total{decision="abort"} 1\n') &&
+      metrics.includes('shardgate_transactions_in_doubt 0\n')
+    );
+  });
 }, 30_000);
 
 it('says which shard could not be asked, and fails', async () => {

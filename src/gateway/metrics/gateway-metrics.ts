@@ -2,9 +2,11 @@ import type { GatewayRuntime } from '../gateway-runtime.js';
 import { registerCacheMetrics } from './cache-metrics.js';
 import { registerCounter, registerGauge, type MetricsRegistry } from './collected-metric.js';
 import { registerNodeMetrics } from './node-metrics.js';
+import { registerTransactionMetrics } from './transaction-metrics.js';
 
 /**
- * What the gateway of this process tells Prometheus: its cache, reads by source, shards, nodes and pools. Values
+ * What the gateway of this process tells Prometheus: its cache, reads by source, shards, nodes and
+ * pools, transactions in doubt. Values
  * are taken from what it counts anyway when the registry is asked; no metric has a label with a tenant, a user or
  * a statement.
  *
@@ -57,5 +59,6 @@ export class GatewayMetrics {
     });
     registerCacheMetrics(registry, { cache, shardIds });
     registerNodeMetrics(registry, this.#runtime);
+    registerTransactionMetrics(registry, this.#runtime.transactions.recovery);
   }
 }

@@ -82,6 +82,8 @@ export class TransactionRecovery {
   readonly #olderThanMs: number;
   readonly #recordsKeptMs: number;
   readonly #connections: ReadonlyMap<string, OwnConnection>;
+  readonly #finished: Record<Decision, number> = { commit: 0, abort: 0 };
+  #inDoubt = 0;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -100,6 +102,11 @@ export class TransactionRecovery {
     this.#connections = new Map(
       Array.from(site.primaryUrls, ([shardId, url]) => [shardId, new OwnConnection(url, CONNECTION)]),
     );
+  }
+
+  /** How many it had to leave when it looked last by itself, and how many it finished which way since it began. */
+  get counts(): { readonly inDoubt: number; readonly finished: Readonly<Record<Decision, number>> } {
+    return { inDoubt: this.#inDoubt, finished: this.#finished };
   }
 
   /** Looks now and from time to time. */
@@ -168,7 +175,9 @@ export class TransactionRecovery {
   }
 
   #tell({ recovered, left }: RecoveryReport): void {
+    this.#inDoubt = left.length;
     for (const { gid, decision, shardIds } of recovered) {
+      this.#finished[decision] += 1;
       this.#site.log.info({ gid, decision, shards: shardIds }, 'a transaction in doubt was finished');
     }
     for (const { gid, decision, shardIds } of left) {
