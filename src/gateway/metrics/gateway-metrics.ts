@@ -5,10 +5,9 @@ import { registerNodeMetrics } from './node-metrics.js';
 import { registerTransactionMetrics } from './transaction-metrics.js';
 
 /**
- * What the gateway of this process tells Prometheus: its cache, reads by source, shards, nodes and
- * pools, transactions in doubt. Values
- * are taken from what it counts anyway when the registry is asked; no metric has a label with a tenant, a user or
- * a statement.
+ * What the gateway of this process tells Prometheus: its cache, reads by source, shards, nodes, pools, and
+ * transactions in doubt. Values are taken from what it counts anyway when the registry is asked; no metric has a
+ * label with a tenant, a user or a statement.
  *
  * @example
  * ```ts

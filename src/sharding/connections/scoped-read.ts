@@ -4,6 +4,7 @@ import { isConnectionFailure } from './failure.js';
 import type { ParameterValue } from './parameter-values.js';
 import type { PreparedStatement, RawRow, RowReader } from './prepared-statement.js';
 import { takeRows } from './row-messages.js';
+import { sendParse, sendRun } from './statement-messages.js';
 
 /** The rows of a prepared read, still as text, and what makes values of them. */
 export interface ReadAnswer<Row> {
@@ -133,22 +134,16 @@ class ScopedReads<Row> extends pg.Query {
   #submit(connection: pg.Connection): void {
     const kept = keptBy(connection);
     this.#kept = kept;
-    // Buffered into one write: the network stack would send each message by itself otherwise.
-    connection.stream.cork();
-    try {
-      if (!kept.has(this.#scope.name)) parse(connection, kept, this.#scope);
-      run(connection, this.#scope.name, [this.#tenantId]);
-      const { name } = this.#statement;
-      this.#reader = kept.get(name) as RowReader<Row> | undefined;
-      if (this.#reader === undefined) {
-        parse(connection, kept, this.#statement);
-        connection.describe({ type: 'S', name }, true);
-      }
-      for (const { params } of this.#reads) run(connection, name, params);
-      connection.sync();
-    } finally {
-      connection.stream.uncork();
+    if (!kept.has(this.#scope.name)) parse(connection, kept, this.#scope);
+    sendRun(connection, this.#scope.name, [this.#tenantId]);
+    const { name } = this.#statement;
+    this.#reader = kept.get(name) as RowReader<Row> | undefined;
+    if (this.#reader === undefined) {
+      parse(connection, kept, this.#statement);
+      connection.describe({ type: 'S', name }, true);
     }
+    for (const { params } of this.#reads) sendRun(connection, name, params);
+    connection.sync();
   }
 }
 
@@ -223,9 +218,7 @@ function parse(
   kept: Map<string, RowReader<unknown> | undefined>,
   { name, text }: { readonly name: string; readonly text: string },
 ): void {
-  // After a failure the server may still have it; closing what is not there is no error.
-  connection.close({ type: 'S', name }, true);
-  connection.parse({ name, text, types: [] }, true);
+  sendParse(connection, { name, text });
   kept.set(name, undefined);
   if (kept.size <= KEPT_STATEMENTS_MAX) return;
   for (const oldest of kept.keys()) {
@@ -234,9 +227,4 @@ function parse(
     connection.close({ type: 'S', name: oldest }, true);
     break;
   }
-}
-
-function run(connection: pg.Connection, statement: string, values: readonly ParameterValue[]): void {
-  connection.bind({ statement, values: [...values] }, true);
-  connection.execute(null, true);
 }

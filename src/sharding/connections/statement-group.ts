@@ -3,6 +3,7 @@ import type { SqlRow } from '../../common/sql-executor.js';
 import { valuesOf } from './parameter-values.js';
 import type { PooledConnection } from './connection-pool.js';
 import type { RawRow } from './prepared-statement.js';
+import { sendParse, sendRun } from './statement-messages.js';
 import { columnsOf, rowOf, type AnswerColumn } from './text-result.js';
 
 /** A statement of the library's own, which each connection parses once and then runs by its name. */
@@ -78,23 +79,15 @@ class StatementGroup extends pg.Query {
   #submit(connection: pg.Connection): void {
     const parsed = parsedBy(connection);
     this.#parsed = parsed;
-    connection.stream.cork();
-    try {
-      for (const { name, text, params } of this.#statements) {
-        if (!parsed.has(name)) {
-          // After a failure the server may still have it; closing what is not there is no error.
-          connection.close({ type: 'S', name }, true);
-          connection.parse({ name, text, types: [] }, true);
-          connection.describe({ type: 'S', name }, true);
-          parsed.set(name, []);
-        }
-        connection.bind({ statement: name, values: [...valuesOf(params)] }, true);
-        connection.execute(null, true);
+    for (const { name, text, params } of this.#statements) {
+      if (!parsed.has(name)) {
+        sendParse(connection, { name, text });
+        connection.describe({ type: 'S', name }, true);
+        parsed.set(name, []);
       }
-      connection.sync();
-    } finally {
-      connection.stream.uncork();
+      sendRun(connection, name, valuesOf(params));
     }
+    connection.sync();
   }
 }
 
