@@ -109,7 +109,8 @@ export class ReplicaHealth<Node extends BusyNode> implements NodeStatus, Replica
   /** Draws the conclusions, after anything of the above and whenever its primary was polled. */
   judge(primary: PrimaryHealth, nowMs: number): void {
     const { latest } = primary.lag;
-    const isKnown = this.#state === 'up' && latest !== undefined;
+    // Of one that is in doubt nobody knows whether it still stands there.
+    const isKnown = this.#state === 'up' && !this.#isDoubted && latest !== undefined;
     this.#lagBytes = isKnown ? Math.max(0, Number(latest - this.#lsn)) : undefined;
     this.#lagMs = isKnown ? Math.round(primary.lag.lagMs(this.#lsn, nowMs)) : undefined;
     this.#reason = this.#outBecause(primary);
