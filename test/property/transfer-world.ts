@@ -6,8 +6,8 @@ import type {
   TransferRow,
 } from '../../src/modules/transfers/decisions/batch-state.js';
 import {
-  decideBatch,
-  type BatchDecision,
+  BatchDecider,
+  type BatchStep,
   type CommandResult,
 } from '../../src/modules/transfers/decisions/decide-batch.js';
 import type { EntryRow, KeyWrite } from '../../src/modules/transfers/decisions/shard-writes.js';
@@ -35,24 +35,35 @@ export class TransferWorld {
     for (const account of accounts) this.accounts.set(account.id, account);
   }
 
-  /** Decides commands as one batch, and keeps what it writes. */
-  run(commands: readonly TransferCommand[]): readonly CommandResult[] {
-    const decision = this.decide(commands);
-    this.#keep(decision);
-    return decision.results;
+  /**
+   * Decides commands as one batch, and keeps what it writes.
+   *
+   * @param stepMax how many are decided in one step
+   */
+  run(commands: readonly TransferCommand[], stepMax = Infinity): readonly CommandResult[] {
+    const decider = this.#decider(commands);
+    const results: CommandResult[] = [];
+    while (results.length < commands.length) {
+      const step = commands.slice(results.length, results.length + stepMax);
+      const isLast = results.length + step.length === commands.length;
+      const decided = isLast ? decider.decideLast(step) : decider.decideSome(step);
+      this.#keep(decided);
+      results.push(...decided.results);
+    }
+    return results;
   }
 
-  decide(commands: readonly TransferCommand[]): BatchDecision {
+  #decider(commands: readonly TransferCommand[]): BatchDecider {
     const remembered = commands.map((command) => this.keys.get(this.#keyIdOf(command)));
     const state: BatchState = {
-      accounts: this.accounts,
+      accounts: new Map(this.accounts),
       busy: new Set(),
-      transfers: this.transfers,
+      transfers: new Map(this.transfers),
       remembered: new Map([...remembered.entries()].flatMap(([place, row]) => (row ? [[place, row]] : []))),
       now: new Date(this.nowMs),
     };
     const mintId = (): string => `minted-${(this.#minted += 1)}`;
-    return decideBatch(commands, state, { mintId, isHere: () => true });
+    return new BatchDecider(state, { mintId, isHere: () => true });
   }
 
   /** In the order in which they were begun, whichever shard they are on. */
@@ -85,7 +96,7 @@ export class TransferWorld {
   }
 
   /** As the statement of a batch does it: rows that are to be changed must be there, and pending. */
-  #keep({ writes }: BatchDecision): void {
+  #keep({ writes }: BatchStep): void {
     for (const [shardId, shard] of writes) {
       for (const write of shard.accounts) {
         const known = this.accounts.get(write.id);

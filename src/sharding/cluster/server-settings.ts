@@ -43,6 +43,9 @@ const COMMON: Readonly<Record<string, string>> = {
   max_slot_wal_keep_size: '1GB',
   hot_standby: 'on',
   hot_standby_feedback: 'on',
+  // What a replica says of the rows it still needs holds back the primary's clearing up until it says more. With the
+  // default of ten seconds, an account that is written a thousand times a second has ten thousand dead versions.
+  wal_receiver_status_interval: '1s',
   // A replica is back within this of its primary's return, in place of five seconds.
   wal_retrieve_retry_interval: '200ms',
   timezone: 'UTC',

@@ -2,31 +2,95 @@ import type { SqlRow } from '../../../common/sql-executor.js';
 import type { NamedStatement, TenantTransaction } from '../../../gateway/shared-transaction.js';
 import { formatAmount } from '../../money/amount.js';
 import type { TransferRow } from '../decisions/batch-state.js';
-import type { AccountWrite, EntryRow, ShardWrites } from '../decisions/shard-writes.js';
+import type { AccountWrite, EntryRow, KeyWrite, ShardWrites } from '../decisions/shard-writes.js';
+import { GivenRows, type GivenColumn } from './given-rows.js';
 
-/** Columns of `finance.transfers`, with their types as a JSON document has them. */
-const TRANSFER_COLUMNS = `
-  id uuid, user_id text, bucket smallint, from_account_id uuid, to_account_id uuid, debit_id uuid, amount numeric,
-  posted_amount numeric, currency text, status text, reference text, actor text, created_at timestamptz,
-  expires_at timestamptz, completed_at timestamptz`;
+const ACCOUNT_COLUMNS: readonly GivenColumn<AccountWrite>[] = [
+  { name: 'id', type: 'uuid', of: ({ id }) => id },
+  { name: 'balance', type: 'numeric', of: ({ balance }) => formatAmount(balance) },
+  { name: 'held', type: 'numeric', of: ({ held }) => formatAmount(held) },
+  { name: 'version', type: 'bigint', of: ({ version }) => version },
+  { name: 'updated_at', type: 'timestamptz', of: ({ updatedAt }) => updatedAt.toISOString() },
+];
 
-const ENTRY_COLUMNS = `
-  id uuid, user_id text, bucket smallint, account_id uuid, transfer_id uuid, status text, amount numeric,
-  balance_after numeric, account_version bigint, reference text, actor text, executed_at timestamptz`;
+const TRANSFER_COLUMNS: readonly GivenColumn<TransferRow>[] = [
+  { name: 'id', type: 'uuid', of: ({ id }) => id },
+  { name: 'user_id', type: 'text', of: ({ userId }) => userId },
+  { name: 'bucket', type: 'smallint', of: ({ bucket }) => bucket },
+  { name: 'from_account_id', type: 'uuid', of: ({ fromAccountId }) => fromAccountId },
+  { name: 'to_account_id', type: 'uuid', of: ({ toAccountId }) => toAccountId },
+  { name: 'debit_id', type: 'uuid', of: ({ debitId }) => debitId },
+  { name: 'amount', type: 'numeric', of: ({ amount }) => formatAmount(amount) },
+  {
+    name: 'posted_amount',
+    type: 'numeric',
+    of: ({ postedAmount }) => postedAmount && formatAmount(postedAmount),
+  },
+  { name: 'currency', type: 'text', of: ({ currency }) => currency },
+  { name: 'status', type: 'text', of: ({ status }) => status },
+  { name: 'reference', type: 'text', of: ({ reference }) => reference },
+  { name: 'actor', type: 'text', of: ({ actor }) => actor },
+  { name: 'created_at', type: 'timestamptz', of: ({ createdAt }) => createdAt.toISOString() },
+  { name: 'expires_at', type: 'timestamptz', of: ({ expiresAt }) => expiresAt?.toISOString() ?? null },
+  {
+    name: 'completed_at',
+    type: 'timestamptz',
+    of: ({ completedAt }) => completedAt?.toISOString() ?? null,
+  },
+];
+
+const ENTRY_COLUMNS: readonly GivenColumn<EntryRow>[] = [
+  { name: 'id', type: 'uuid', of: ({ id }) => id },
+  { name: 'user_id', type: 'text', of: ({ userId }) => userId },
+  { name: 'bucket', type: 'smallint', of: ({ bucket }) => bucket },
+  { name: 'account_id', type: 'uuid', of: ({ accountId }) => accountId },
+  { name: 'transfer_id', type: 'uuid', of: ({ transferId }) => transferId },
+  { name: 'status', type: 'text', of: ({ status }) => status },
+  { name: 'amount', type: 'numeric', of: ({ amount }) => formatAmount(amount) },
+  {
+    name: 'balance_after',
+    type: 'numeric',
+    of: ({ balanceAfter }) => balanceAfter && formatAmount(balanceAfter),
+  },
+  { name: 'account_version', type: 'bigint', of: ({ accountVersion }) => accountVersion },
+  { name: 'reference', type: 'text', of: ({ reference }) => reference },
+  { name: 'actor', type: 'text', of: ({ actor }) => actor },
+  { name: 'executed_at', type: 'timestamptz', of: ({ executedAt }) => executedAt.toISOString() },
+];
+
+const KEY_COLUMNS: readonly GivenColumn<KeyWrite>[] = [
+  { name: 'user_id', type: 'text', of: ({ userId }) => userId },
+  { name: 'key', type: 'text', of: ({ key }) => key },
+  { name: 'bucket', type: 'smallint', of: ({ bucket }) => bucket },
+  { name: 'operation', type: 'text', of: ({ operation }) => operation },
+  { name: 'status', type: 'smallint', of: ({ status }) => status },
+  { name: 'request', type: 'jsonb', of: ({ request }) => request },
+  { name: 'response', type: 'jsonb', of: ({ response }) => response },
+];
+
+/** Behind the tenant and the number of accounts. */
+const ACCOUNTS = new GivenRows(3, ACCOUNT_COLUMNS);
+const NEW_TRANSFERS = new GivenRows(ACCOUNTS.next, TRANSFER_COLUMNS);
+const NEW_ENTRIES = new GivenRows(NEW_TRANSFERS.next, ENTRY_COLUMNS);
+const KEYS = new GivenRows(NEW_ENTRIES.next, KEY_COLUMNS);
+const RESOLVED_TRANSFERS = new GivenRows(KEYS.next, TRANSFER_COLUMNS);
+const RESOLVED_ENTRIES = new GivenRows(RESOLVED_TRANSFERS.next, ENTRY_COLUMNS);
+/** How many there are of each of these two. */
+const RESOLVED_COUNTS = [RESOLVED_ENTRIES.next, RESOLVED_ENTRIES.next + 1] as const;
 
 /** Of a transfer that is resolved: its row and its entry change. */
 const RESOLVED_SQL = `
     , resolved AS (
       UPDATE finance.transfers AS transfer
       SET status = given.status, posted_amount = given.posted_amount, completed_at = given.completed_at
-      FROM jsonb_to_recordset($7::jsonb) AS given (${TRANSFER_COLUMNS})
+      FROM ${RESOLVED_TRANSFERS.as('given')}
       WHERE transfer.tenant_id = $1 AND transfer.id = given.id AND transfer.status = 'PENDING'
       RETURNING 1
     ), ended AS (
       UPDATE finance.transactions AS entry
       SET status = given.status, amount = given.amount, balance_after = given.balance_after,
           account_version = given.account_version, executed_at = given.executed_at
-      FROM jsonb_to_recordset($8::jsonb) AS given (${ENTRY_COLUMNS})
+      FROM ${RESOLVED_ENTRIES.as('given')}
       WHERE entry.tenant_id = $1 AND entry.id = given.id AND entry.status = 'PENDING'
       RETURNING 1
     )`;
@@ -42,29 +106,20 @@ function writeStatement(name: string, resolvedSql: string, isResolvedSql: string
     WITH changed AS (
       UPDATE finance.accounts AS account
       SET balance = given.balance, held = given.held, version = given.version, updated_at = given.updated_at
-      FROM jsonb_to_recordset($2::jsonb)
-        AS given (id uuid, balance numeric, held numeric, version bigint, updated_at timestamptz)
+      FROM ${ACCOUNTS.as('given')}
       WHERE account.tenant_id = $1 AND account.id = given.id AND account.version < given.version
       RETURNING 1
     ), begun AS (
-      INSERT INTO finance.transfers
-        (tenant_id, id, user_id, bucket, from_account_id, to_account_id, debit_id, amount, posted_amount, currency,
-         status, reference, actor, created_at, expires_at, completed_at)
-      SELECT $1, given.* FROM jsonb_to_recordset($3::jsonb) AS given (${TRANSFER_COLUMNS})
+      INSERT INTO finance.transfers (tenant_id, ${NEW_TRANSFERS.names})
+      SELECT $1, given.* FROM ${NEW_TRANSFERS.as('given')}
     ), entered AS (
-      INSERT INTO finance.transactions
-        (tenant_id, type, posting_id, id, user_id, bucket, account_id, transfer_id, status, amount, balance_after,
-         account_version, reference, actor, executed_at)
-      SELECT $1, 'TRANSFER', given.transfer_id, given.*
-      FROM jsonb_to_recordset($4::jsonb) AS given (${ENTRY_COLUMNS})
+      INSERT INTO finance.transactions (tenant_id, type, posting_id, ${NEW_ENTRIES.names})
+      SELECT $1, 'TRANSFER', given.transfer_id, given.* FROM ${NEW_ENTRIES.as('given')}
     ), remembered AS (
-      INSERT INTO shardgate.idempotency_keys
-        (tenant_id, user_id, key, bucket, operation, request, status, response)
-      SELECT $1, given.*
-      FROM jsonb_to_recordset($5::jsonb) AS given
-        (user_id text, key text, bucket smallint, operation text, request jsonb, status smallint, response jsonb)
+      INSERT INTO shardgate.idempotency_keys (tenant_id, ${KEYS.names})
+      SELECT $1, given.* FROM ${KEYS.as('given')}
     )${resolvedSql}
-    SELECT 1 / ((SELECT count(*) FROM changed) = $6::int${isResolvedSql})::int AS whole`,
+    SELECT 1 / ((SELECT count(*) FROM changed) = $2::int${isResolvedSql})::int AS whole`,
   };
 }
 
@@ -74,33 +129,31 @@ const WRITE_NEW = writeStatement('transfers_write_new', '', '');
 const WRITE_ALL = writeStatement(
   'transfers_write_all',
   RESOLVED_SQL,
-  ' AND (SELECT count(*) FROM resolved) = $9::int AND (SELECT count(*) FROM ended) = $10::int',
+  ` AND (SELECT count(*) FROM resolved) = $${RESOLVED_COUNTS[0]}::int
+    AND (SELECT count(*) FROM ended) = $${RESOLVED_COUNTS[1]}::int`,
 );
 
-/** Writes what a batch comes to on one shard; nothing is sent where that is nothing. */
+/** Writes what a batch, or a step of it, comes to on one shard. */
 export async function writeBatch(
   tx: TenantTransaction,
   tenantId: string,
-  writes: ShardWrites | undefined,
+  { accounts, newTransfers, resolvedTransfers, newEntries, resolvedEntries, keys }: ShardWrites,
 ): Promise<void> {
-  if (writes === undefined) return;
-  const { accounts, newTransfers, resolvedTransfers, newEntries, resolvedEntries, keys } = writes;
-  if (accounts.length + keys.length === 0) return;
   const idsOf = (...rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id);
   const isResolving = resolvedTransfers.length + resolvedEntries.length > 0;
   await tx.write<SqlRow>(
     isResolving ? WRITE_ALL : WRITE_NEW,
     [
       tenantId,
-      JSON.stringify(accounts.map(accountRowOf)),
-      JSON.stringify(newTransfers.map(transferRowOf)),
-      JSON.stringify(newEntries.map(entryRowOf)),
-      JSON.stringify(keys.map(({ userId, ...key }) => ({ user_id: userId, ...key }))),
       accounts.length,
+      ...ACCOUNTS.params(accounts),
+      ...NEW_TRANSFERS.params(newTransfers),
+      ...NEW_ENTRIES.params(newEntries),
+      ...KEYS.params(keys),
       ...(isResolving
         ? [
-            JSON.stringify(resolvedTransfers.map(transferRowOf)),
-            JSON.stringify(resolvedEntries.map(entryRowOf)),
+            ...RESOLVED_TRANSFERS.params(resolvedTransfers),
+            ...RESOLVED_ENTRIES.params(resolvedEntries),
             ...[resolvedTransfers.length, resolvedEntries.length],
           ]
         : []),
@@ -111,51 +164,4 @@ export async function writeBatch(
       { table: 'finance.transactions', ids: idsOf(...newEntries, ...resolvedEntries) },
     ],
   );
-}
-
-function accountRowOf({ id, balance, held, version, updatedAt }: AccountWrite): object {
-  return {
-    id,
-    balance: formatAmount(balance),
-    held: formatAmount(held),
-    version: version.toString(),
-    updated_at: updatedAt,
-  };
-}
-
-function transferRowOf(transfer: TransferRow): object {
-  return {
-    id: transfer.id,
-    user_id: transfer.userId,
-    bucket: transfer.bucket,
-    from_account_id: transfer.fromAccountId,
-    to_account_id: transfer.toAccountId,
-    debit_id: transfer.debitId,
-    amount: formatAmount(transfer.amount),
-    posted_amount: transfer.postedAmount && formatAmount(transfer.postedAmount),
-    currency: transfer.currency,
-    status: transfer.status,
-    reference: transfer.reference,
-    actor: transfer.actor,
-    created_at: transfer.createdAt,
-    expires_at: transfer.expiresAt,
-    completed_at: transfer.completedAt,
-  };
-}
-
-function entryRowOf(entry: EntryRow): object {
-  return {
-    id: entry.id,
-    user_id: entry.userId,
-    bucket: entry.bucket,
-    account_id: entry.accountId,
-    transfer_id: entry.transferId,
-    status: entry.status,
-    amount: formatAmount(entry.amount),
-    balance_after: entry.balanceAfter && formatAmount(entry.balanceAfter),
-    account_version: entry.accountVersion.toString(),
-    reference: entry.reference,
-    actor: entry.actor,
-    executed_at: entry.executedAt,
-  };
 }

@@ -1,12 +1,13 @@
-import { GatewayError } from '../../../common/gateway-error.js';
+import { setImmediate } from 'node:timers/promises';
 import type { Asker, ShardAccess } from '../../../gateway/shard-access.js';
 import { failureOf, type Participant } from '../../../gateway/shared-transaction.js';
-import { decideBatch, type BatchDecision } from '../decisions/decide-batch.js';
+import { BatchDecider, type CommandResult } from '../decisions/decide-batch.js';
+import type { TransferCommand } from '../decisions/transfer-command.js';
 import type { MintId } from '../decisions/working-ledger.js';
 import { joinedState, type BatchState } from '../decisions/batch-state.js';
 import type { BatchPlace } from './batch-place.js';
 import { readBatch, type LockMode } from './batch-reads.js';
-import { writeBatch } from './batch-writes.js';
+import { BatchWriting } from './batch-writing.js';
 import type { TransferJob } from './transfer-job.js';
 
 /** How often one request is tried again by itself that another transaction was in the way of. */
@@ -17,6 +18,9 @@ const CONFLICTS_MAX = 10;
  * must not hold up everybody else.
  */
 const LOCK_TIMEOUT_MS = 250;
+
+/** Requests that are decided before the server is given what they come to; it writes while the next are decided. */
+const STEP_MAX = 50;
 
 /** What a batch of several actors is done as; each entry names its own. */
 const SEVERAL_ACTORS = 'shardgate:transfers';
@@ -74,10 +78,9 @@ export class TransferBatches {
     mode: LockMode,
   ): Promise<readonly TransferJob[]> {
     const { tenantId, shardIds } = place;
-    const commands = jobs.map(({ command }) => command);
     const parts: Participant[] = [];
-    let decision: BatchDecision | undefined;
-    const askers = (): Asker[] => askersOf(jobs, decision);
+    const results: CommandResult[] = [];
+    const writing = new BatchWriting(parts, tenantId);
     try {
       const states: BatchState[] = [];
       // One after the other: who has locked on a later shard waits for nobody on an earlier one.
@@ -85,42 +88,33 @@ export class TransferBatches {
         const transaction = await this.#access.beginShared(
           { shardId, tenantId, lockTimeoutMs: LOCK_TIMEOUT_MS },
           actorOf(jobs),
-          askers,
+          () => askersOf(jobs, results),
         );
         parts.push({ shardId, transaction });
-        states.push(await readBatch(transaction, { shardId, tenantId }, commands, mode));
+        states.push(await readBatch(transaction, { shardId, tenantId }, commandsOf(jobs), mode));
       }
       const isHere = (accountId: string): boolean => shardIds.includes(this.#shardOf(tenantId, accountId));
-      decision = decideBatch(commands, joinedState(states), { mintId: this.#mintId, isHere });
+      const decider = new BatchDecider(joinedState(states), { mintId: this.#mintId, isHere });
+      for (let next = 0; next < jobs.length; next += STEP_MAX) {
+        // What was sent leaves now, and the server works on it while the next step is decided.
+        if (next > 0) await setImmediate();
+        const commands = commandsOf(jobs.slice(next, next + STEP_MAX));
+        const isLast = next + STEP_MAX >= jobs.length;
+        const step = isLast ? decider.decideLast(commands) : decider.decideSome(commands);
+        results.push(...step.results);
+        writing.send(step);
+      }
     } catch (error) {
       await Promise.all(parts.map(({ transaction }) => transaction.rollback()));
       throw error;
     }
-    await this.#commit(parts, tenantId, decision);
-    return tellAll(jobs, decision);
+    await writing.commit(this.#access);
+    return tellAll(jobs, results);
   }
+}
 
-  /**
-   * Sends what is to be written and what commits it at once. What only was read is committed by itself: its position
-   * says up to where it was read.
-   *
-   * @throws what it failed with; where nobody but a database said so, the first thing that failed
-   */
-  async #commit(parts: readonly Participant[], tenantId: string, { writes }: BatchDecision): Promise<void> {
-    const written = parts.filter(({ shardId }) => writes.has(shardId));
-    const results = await Promise.allSettled([
-      ...written.map(({ shardId, transaction }) => writeBatch(transaction, tenantId, writes.get(shardId))),
-      this.#access.commitTogether(written),
-      ...parts
-        .filter(({ shardId }) => !writes.has(shardId))
-        .map((part) => this.#access.commitTogether([part])),
-    ]);
-    const failures = results.flatMap((result) =>
-      result.status === 'rejected' ? [result.reason as unknown] : [],
-    );
-    if (failures.length === 0) return;
-    throw failures.find((failure) => failure instanceof GatewayError) ?? failures[0];
-  }
+function commandsOf(jobs: readonly TransferJob[]): TransferCommand[] {
+  return jobs.map(({ command }) => command);
 }
 
 function actorOf(jobs: readonly TransferJob[]): string {
@@ -129,15 +123,15 @@ function actorOf(jobs: readonly TransferJob[]): string {
   return actors.size === 1 ? actor : SEVERAL_ACTORS;
 }
 
-function askersOf(jobs: readonly TransferJob[], decision: BatchDecision | undefined): Asker[] {
+function askersOf(jobs: readonly TransferJob[], results: readonly CommandResult[]): Asker[] {
   return jobs.map(({ scope, trace }, place) => {
-    const result = decision?.results[place];
+    const result = results[place];
     return { scope, trace, userIds: result?.kind === 'answered' ? result.userIds : [] };
   });
 }
 
 /** @returns those that are to be tried again */
-function tellAll(jobs: readonly TransferJob[], { results }: BatchDecision): TransferJob[] {
+function tellAll(jobs: readonly TransferJob[], results: readonly CommandResult[]): TransferJob[] {
   return jobs.filter((job, place) => {
     const result = results[place];
     if (result === undefined || result.kind === 'busy') return true;

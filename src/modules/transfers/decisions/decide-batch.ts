@@ -24,8 +24,8 @@ export type CommandResult =
   /** It needs an account that is on another shard than the batch has locks on. */
   | { readonly kind: 'elsewhere'; readonly accountId: string };
 
-/** What a batch comes to. */
-export interface BatchDecision {
+/** What some requests of a batch come to. */
+export interface BatchStep {
   /** One per request, in order. */
   readonly results: readonly CommandResult[];
   /** What is to be written, by shard; nothing on shards that are not there. */
@@ -47,43 +47,64 @@ interface DecidedHere extends KeyedRequest {
 }
 
 /**
- * Decides requests in their order, each on what those before it left, as if they came one by one. Nothing here asks
- * a database or a clock.
+ * Decides the requests of a batch in their order, each on what those before it left, as if they came one by one.
+ * It may be done in steps, so that what one step comes to is written while the next is decided. Nothing here asks a
+ * database or a clock.
  */
-export function decideBatch(
-  commands: readonly TransferCommand[],
-  state: BatchState,
-  { mintId, isHere }: BatchContext,
-): BatchDecision {
-  const ledger = new WorkingLedger(state, mintId);
-  const decided = new Map<string, DecidedHere>();
-  const results = commands.map((command, place) => {
+export class BatchDecider {
+  readonly #state: BatchState;
+  readonly #isHere: BatchContext['isHere'];
+  readonly #ledger: WorkingLedger;
+  readonly #decided = new Map<string, DecidedHere>();
+  /** Of the next request, in the whole batch. */
+  #place = 0;
+
+  constructor(state: BatchState, { mintId, isHere }: BatchContext) {
+    this.#state = state;
+    this.#isHere = isHere;
+    this.#ledger = new WorkingLedger(state, mintId);
+  }
+
+  /** Decides the next requests, behind which more come. Accounts are not written yet: they change once. */
+  decideSome(commands: readonly TransferCommand[]): BatchStep {
+    const results = commands.map((command) => this.#decide(command));
+    return { results, writes: this.#ledger.takeRows() };
+  }
+
+  /** Decides the last requests of the batch. */
+  decideLast(commands: readonly TransferCommand[]): BatchStep {
+    const results = commands.map((command) => this.#decide(command));
+    return { results, writes: this.#ledger.takeAll() };
+  }
+
+  #decide(command: TransferCommand): CommandResult {
+    const ledger = this.#ledger;
+    const remembered = this.#state.remembered.get(this.#place++);
     const request = keyedRequestOf(command);
     try {
-      const remembered = state.remembered.get(place);
       const kept = remembered && rememberedAnswer(remembered, { ...request, shape: TRANSFER_SHAPE });
       if (kept !== undefined) return answered(kept, usersOf(command, ledger));
       // Before its key is looked for: whose it is may not be known without the account.
-      if (accountIdsOf(command, ledger).some((id) => state.busy.has(id))) return BUSY;
+      if (accountIdsOf(command, ledger).some((id) => this.#state.busy.has(id))) return BUSY;
       const keyId = keyIdOf(command, ledger);
-      const earlier = decided.get(keyId ?? '');
+      const earlier = this.#decided.get(keyId ?? '');
       if (earlier !== undefined) {
         assertSameRequest(earlier, request);
         return answered({ ...earlier.answer, replayed: true }, earlier.userIds);
       }
-      const result = resultOf(command, decideCommand(command, ledger, isHere), ledger);
+      const result = resultOf(command, decideCommand(command, ledger, this.#isHere), ledger);
       if (result.kind === 'answered' && keyId !== undefined) {
-        decided.set(keyId, { ...request, answer: result.answer, userIds: result.userIds });
-        remember(command, result.answer, ledger);
+        const { answer, userIds } = result;
+        this.#decided.set(keyId, { ...request, answer, userIds });
+        remember(command, request, answer, ledger);
       }
       return result;
     } catch (error) {
       // A key that belongs to another request.
-      if (error instanceof GatewayError) return { kind: 'thrown' as const, error };
+      if (error instanceof GatewayError) return { kind: 'thrown', error };
       throw error;
     }
-  });
-  return { results, writes: ledger.writes() };
+  }
 }
 
 const BUSY: CommandResult = { kind: 'busy' };
@@ -115,13 +136,18 @@ function newAnswer(
   return { outcome, replayed: false, requestId: idempotency?.requestId };
 }
 
-function remember(command: TransferCommand, { outcome }: Answer<TransferView>, ledger: WorkingLedger): void {
+function remember(
+  command: TransferCommand,
+  { operation, fields: request }: KeyedRequest,
+  { outcome }: Answer<TransferView>,
+  ledger: WorkingLedger,
+): void {
   const { idempotency, homeShardId, homeBucket: bucket } = command;
   if (idempotency === undefined) return;
   const { key, requestId } = idempotency;
-  const { operation, fields: request } = keyedRequestOf(command);
+  const { status, response } = toStored(outcome, requestId);
   const userId = ownerOf(command, ledger);
-  ledger.remember(homeShardId, { userId, key, bucket, operation, request, ...toStored(outcome, requestId) });
+  ledger.remember(homeShardId, { userId, key, bucket, operation, request, status, response });
 }
 
 /** Keys are one user's, and a user's are on one shard; those of nobody are on each. */

@@ -13,8 +13,6 @@ interface Resolution {
   readonly postedAmount: Decimal | null;
 }
 
-type Draft<T> = { -readonly [Name in keyof T]: T[Name] };
-
 interface OneShard {
   readonly accounts: Map<string, AccountWrite>;
   readonly newTransfers: TransferRow[];
@@ -33,8 +31,6 @@ export class WorkingLedger {
   readonly #mintId: MintId;
   readonly #accounts: Map<string, LockedAccount>;
   readonly #transfers: Map<string, TransferRow>;
-  readonly #newDebits = new Map<string, Draft<EntryRow>>();
-  readonly #newTransfers = new Map<string, TransferRow>();
   readonly #shards = new Map<string, OneShard>();
 
   constructor({ now, accounts, transfers }: BatchState, mintId: MintId) {
@@ -93,14 +89,13 @@ export class WorkingLedger {
       completedAt: null,
     });
     const holding = this.#change(from, at, { held: amount });
-    const debit = this.#newEntry(holding, transfer, {
+    this.#newEntry(holding, transfer, {
       id: transfer.debitId,
       amount: amount.negated(),
       actor,
       executedAt: at,
       isPending: true,
     });
-    this.#newDebits.set(transfer.id, debit);
     return transfer;
   }
 
@@ -130,14 +125,26 @@ export class WorkingLedger {
     this.#on(shardId).keys.push(key);
   }
 
-  /** Everything that was done, by shard. */
-  writes(): Map<string, ShardWrites> {
-    return new Map(
-      [...this.#shards].map(([shardId, shard]) => [
-        shardId,
-        { ...shard, accounts: [...shard.accounts.values()], keys: shard.keys.sort(byOwnerAndKey) },
-      ]),
-    );
+  /** What was done since it was taken last, by shard, but for the accounts, which wait for {@link takeAll}. */
+  takeRows(): Map<string, ShardWrites> {
+    return this.#take(() => []);
+  }
+
+  /** What was done since it was taken last, by shard, and all accounts as they are in the end. */
+  takeAll(): Map<string, ShardWrites> {
+    return this.#take(({ accounts }) => [...accounts.values()]);
+  }
+
+  #take(accountsOf: (shard: OneShard) => AccountWrite[]): Map<string, ShardWrites> {
+    const taken = new Map<string, ShardWrites>();
+    for (const [shardId, { accounts: changed, ...rows }] of this.#shards) {
+      this.#shards.set(shardId, { ...noRows(), accounts: changed });
+      const accounts = accountsOf({ accounts: changed, ...rows });
+      // What is done about an account has rows, or changes it alone.
+      const isSome = [accounts, ...Object.values(rows)].some((some) => some.length > 0);
+      if (isSome) taken.set(shardId, { ...rows, accounts, keys: rows.keys.sort(byOwnerAndKey) });
+    }
+    return taken;
   }
 
   #begin(
@@ -160,9 +167,8 @@ export class WorkingLedger {
       actor: asked.actor,
       ...state,
     };
+    // Nobody knows its id yet: no request of this batch can be about it.
     this.#on(from.shardId).newTransfers.push(transfer);
-    this.#newTransfers.set(transfer.id, transfer);
-    this.#transfers.set(transfer.id, transfer);
     return transfer;
   }
 
@@ -197,23 +203,27 @@ export class WorkingLedger {
     { id: accountId, userId, bucket, balance, version, shardId }: LockedAccount,
     { id: transferId, reference }: TransferRow,
     {
+      id,
+      amount,
+      actor,
+      executedAt,
       isPending = false,
-      ...given
     }: Pick<EntryRow, 'id' | 'amount' | 'actor' | 'executedAt'> & { readonly isPending?: boolean },
-  ): Draft<EntryRow> {
-    const entry = {
-      ...given,
+  ): void {
+    this.#on(shardId).newEntries.push({
+      id,
       userId,
       bucket,
       accountId,
       transferId,
-      reference,
-      status: isPending ? ('PENDING' as const) : ('COMPLETED' as const),
+      status: isPending ? 'PENDING' : 'COMPLETED',
+      amount,
       balanceAfter: isPending ? null : balance,
       accountVersion: version,
-    };
-    this.#on(shardId).newEntries.push(entry);
-    return entry;
+      reference,
+      actor,
+      executedAt,
+    });
   }
 
   /** @param account as it is afterwards */
@@ -232,13 +242,6 @@ export class WorkingLedger {
       accountVersion: account.version,
       executedAt: at,
     };
-    const begun = this.#newTransfers.get(transfer.id);
-    const debit = this.#newDebits.get(transfer.id);
-    if (begun !== undefined && debit !== undefined) {
-      // Held by this very batch: it is written once, as it ends.
-      Object.assign(debit, entryEnd);
-      return Object.assign(begun, end);
-    }
     const resolved = { ...transfer, ...end };
     this.#transfers.set(transfer.id, resolved);
     const shard = this.#on(account.shardId);
@@ -252,18 +255,15 @@ export class WorkingLedger {
   #on(shardId: string): OneShard {
     let shard = this.#shards.get(shardId);
     if (shard === undefined) {
-      shard = {
-        accounts: new Map(),
-        newTransfers: [],
-        resolvedTransfers: [],
-        newEntries: [],
-        resolvedEntries: [],
-        keys: [],
-      };
+      shard = { ...noRows(), accounts: new Map() };
       this.#shards.set(shardId, shard);
     }
     return shard;
   }
+}
+
+function noRows(): Omit<OneShard, 'accounts'> {
+  return { newTransfers: [], resolvedTransfers: [], newEntries: [], resolvedEntries: [], keys: [] };
 }
 
 function byOwnerAndKey(a: KeyWrite, b: KeyWrite): number {
