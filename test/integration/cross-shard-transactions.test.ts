@@ -120,6 +120,24 @@ describe('gateway.crossShardTransaction', () => {
     expect(atLeft + atRight).toBe(20);
   }, 20_000);
 
+  it('is given up when its record took so long that the one against it may have come and gone', async () => {
+    const config = await ownDatabases();
+    const slow = await PurseGateway.start(config, { coordinator: { recordPatienceMs: 0 } });
+    try {
+      const [from, to] = [await slow.open('s0', 10), await slow.open('s1', 10)];
+      await expect(slow.move(from, to, 4)).rejects.toThrow(/given up; nothing was kept/);
+      expect(await slow.units(from, to)).toEqual([10, 10]);
+      const [counts] = await slow.runtime.nodes
+        .primary('s1')
+        .query<{ prepared: number }>(
+          'SELECT count(*)::int AS prepared FROM pg_prepared_xacts WHERE database = current_database()',
+        );
+      expect(counts?.prepared).toBe(0);
+    } finally {
+      await slow.close();
+    }
+  });
+
   it('is whole when two processes recover while it is slow', async () => {
     const [from, to] = await pair(100);
     const random = new SeededRandom(7);

@@ -104,6 +104,80 @@ describe('a batch that the database refuses', () => {
   });
 });
 
+describe('a batch of several steps', () => {
+  it('is whole: each transfer once, and entries that follow from each other', async () => {
+    const references = Array.from({ length: 130 }, (_, place) => `step ${place}`);
+    const { told } = await run(references.map((reference) => ({ reference, key: reference })));
+    expect(told).toEqual(references.map(() => 'done'));
+    const kept = await rowsOf(`SELECT FROM finance.transactions WHERE reference LIKE 'step %'`);
+    expect(kept).toHaveLength(260);
+    await expect(assertLedgerSound(config)).resolves.toBeUndefined();
+  });
+
+  it('loses nothing but the request at fault, whichever step that is in', async () => {
+    for (const fault of [0, 60, 129]) {
+      const references = Array.from({ length: 130 }, (_, place) =>
+        place === fault ? '\u0000' : `fault ${fault} ${place}`,
+      );
+      const { told } = await run(references.map((reference) => ({ reference })));
+      expect(told.filter((end) => end === 'done')).toHaveLength(129);
+      expect(told[fault]).toBe('QueryFailedError');
+      expect(
+        await rowsOf(`SELECT FROM finance.transfers WHERE reference LIKE 'fault ${fault} %'`),
+      ).toHaveLength(129);
+    }
+  });
+});
+
+describe('texts of a batch', () => {
+  it('are kept as they were given, whatever they mean elsewhere', async () => {
+    const texts = [
+      '"',
+      '\\',
+      '\\"',
+      '{',
+      '}',
+      '{}',
+      ',',
+      'NULL',
+      'null',
+      ' ',
+      "'",
+      '\n\t',
+      '{"a":1}',
+      'ü€😀',
+      '$1',
+    ];
+    const asked = texts.map((text) => ({
+      reference: text,
+      key: `key ${text}`,
+      actor: `user:${text.replaceAll(/[^ -~]/g, '?')}`,
+    }));
+    const first = await run(asked);
+    expect(first.told).toEqual(texts.map(() => 'done'));
+    const kept = await rowsOf<{ reference: string; key: string; actor: string; said: string }>(`
+      SELECT transfer.reference, key, transfer.actor, response->'body'->>'reference' AS said
+      FROM finance.transfers AS transfer
+      JOIN shardgate.idempotency_keys AS kept ON (response->'body'->>'id')::uuid = transfer.id
+      WHERE key LIKE 'key %' ORDER BY transfer.id`);
+    const expected = asked.map(({ reference, key, actor }) => ({ reference, key, actor, said: reference }));
+    expect(new Set(kept.map((row) => JSON.stringify(row)))).toEqual(
+      new Set(expected.map((row) => JSON.stringify(row))),
+    );
+    await run(asked);
+    expect(await rowsOf(`SELECT FROM shardgate.idempotency_keys WHERE key LIKE 'key %'`)).toHaveLength(
+      texts.length,
+    );
+  });
+
+  it('may be none', async () => {
+    const { told } = await run([{ reference: null }, { reference: '' }]);
+    expect(told).toEqual(['done', 'done']);
+    expect(await rowsOf(`SELECT FROM finance.transfers WHERE reference IS NULL`)).toHaveLength(1);
+    expect(await rowsOf(`SELECT FROM finance.transfers WHERE reference = ''`)).toHaveLength(1);
+  });
+});
+
 describe('a batch of several actors', () => {
   it('notes with each transfer and entry who asked for it', async () => {
     await run([

@@ -3,7 +3,7 @@ import type { ClusterConfig } from '../../src/sharding/cluster/cluster-config.js
 // First: what it stops after the file must be gone before the databases are dropped.
 import { GatewayProcess, OPERATOR_KEY } from './gateway-process.js';
 import { HttpClient } from './http-client.js';
-import { ownDatabases } from './own-databases.js';
+import { checkLedgersAfterwards, ownDatabases } from './own-databases.js';
 
 /** A tenant of a test, and a client with its key. */
 export interface TestTenant {
@@ -26,6 +26,7 @@ export class AccountsService {
 
   static async start(): Promise<AccountsService> {
     const config = await ownDatabases();
+    checkLedgersAfterwards(config);
     return new AccountsService(config, await GatewayProcess.start({ config, env: { LOG_LEVEL: 'warn' } }));
   }
 

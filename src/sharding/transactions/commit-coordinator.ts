@@ -38,6 +38,8 @@ export interface CoordinatorSite {
 export interface CoordinatorOptions {
   /** How long commit records outlive their transactions, ms. Default 30,000. */
   readonly recordsKeptMs?: number;
+  /** How long a transaction may take from its name to its record, ms. Default 60,000. */
+  readonly recordPatienceMs?: number;
   readonly onStep?: OnCommitStep | undefined;
 }
 
@@ -70,10 +72,19 @@ type Preparation = PromiseSettledResult<PreparedTransaction>;
 export class CommitCoordinator {
   readonly #site: CoordinatorSite;
   readonly #records: FinishedRecords;
+  readonly #recordPatienceMs: number;
   readonly #onStep: OnCommitStep | undefined;
 
-  constructor(site: CoordinatorSite, { recordsKeptMs = RECORDS_KEPT_MS, onStep }: CoordinatorOptions = {}) {
+  constructor(
+    site: CoordinatorSite,
+    {
+      recordsKeptMs = RECORDS_KEPT_MS,
+      recordPatienceMs = RECORD_PATIENCE_MS,
+      onStep,
+    }: CoordinatorOptions = {},
+  ) {
     this.#site = site;
+    this.#recordPatienceMs = recordPatienceMs;
     this.#onStep = onStep;
     this.#records = new FinishedRecords(site.primary, recordsKeptMs, site.log);
   }
@@ -102,9 +113,9 @@ export class CommitCoordinator {
       this.#step('record', first, gid, () => first.transaction.query(RECORD_COMMIT, [gid])),
       ...others.map((other) => this.#step('prepare', other, gid, () => other.transaction.prepare(gid))),
     ] as const);
+    const isLate = performance.now() - namedAtMs >= this.#recordPatienceMs;
     const failure =
-      failureOf(participants, [recorded, ...prepared]) ??
-      tooLate(first.shardId, performance.now() - namedAtMs);
+      failureOf(participants, [recorded, ...prepared]) ?? (isLate ? overtaken(first.shardId) : undefined);
     if (failure !== undefined) {
       await Promise.all([first.transaction.rollback(), undoAll(prepared)]);
       throw this.#told(failure);
@@ -239,11 +250,7 @@ function prepareRefusal(shardId: string, error: unknown): unknown {
   }
 }
 
-/** Whose transaction took so long that the abort record may have come and gone. */
-function tooLate(shardId: string, tookMs: number): unknown {
-  return tookMs < RECORD_PATIENCE_MS ? undefined : overtaken(shardId);
-}
-
+/** It took so long that the abort record may have come and gone. */
 function overtaken(shardId: string): ShardUnavailableError {
   return new ShardUnavailableError(
     shardId,
