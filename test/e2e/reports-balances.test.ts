@@ -36,7 +36,7 @@ interface Money {
 let service: AccountsService;
 
 beforeAll(async () => {
-  service = await AccountsService.start();
+  service = await AccountsService.start({ isLedgerChecked: false });
 }, 60_000);
 
 async function newMoney(settings: object = {}): Promise<Money> {
