@@ -164,7 +164,9 @@ describe('texts of a batch', () => {
     expect(new Set(kept.map((row) => JSON.stringify(row)))).toEqual(
       new Set(expected.map((row) => JSON.stringify(row))),
     );
-    await run(asked);
+    const before = await rowsOf(`SELECT FROM finance.transfers`);
+    expect((await run(asked)).told).toEqual(texts.map(() => 'done'));
+    expect(await rowsOf(`SELECT FROM finance.transfers`)).toHaveLength(before.length);
     expect(await rowsOf(`SELECT FROM shardgate.idempotency_keys WHERE key LIKE 'key %'`)).toHaveLength(
       texts.length,
     );

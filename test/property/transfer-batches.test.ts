@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Decimal } from 'decimal.js';
 import fc from 'fast-check';
 import type { DecidedOutcome } from '../../src/modules/idempotency/decided-outcome.js';
-import type { CommandResult } from '../../src/modules/transfers/decisions/decide-batch.js';
+import type { CommandResult } from '../../src/modules/transfers/decisions/batch-decider.js';
 import type { TransferCommand } from '../../src/modules/transfers/decisions/transfer-command.js';
 import type { TransferView } from '../../src/modules/transfers/transfer-view.js';
 import { commandOf, someAccounts, someWish, TransferWorld, type Wish } from './transfer-world.js';

@@ -9,7 +9,7 @@ import {
   BatchDecider,
   type BatchStep,
   type CommandResult,
-} from '../../src/modules/transfers/decisions/decide-batch.js';
+} from '../../src/modules/transfers/decisions/batch-decider.js';
 import type { EntryRow, KeyWrite } from '../../src/modules/transfers/decisions/shard-writes.js';
 import type { TransferCommand } from '../../src/modules/transfers/decisions/transfer-command.js';
 

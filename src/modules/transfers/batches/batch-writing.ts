@@ -1,7 +1,7 @@
 import { GatewayError } from '../../../common/gateway-error.js';
 import type { ShardAccess } from '../../../gateway/shard-access.js';
 import type { Participant } from '../../../gateway/shared-transaction.js';
-import type { BatchStep } from '../decisions/decide-batch.js';
+import type { BatchStep } from '../decisions/batch-decider.js';
 import { writeBatch } from './batch-writes.js';
 
 /** What a batch writes on its shards, step by step, until it is committed on all of them. */

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Asker, ShardAccess } from '../../../gateway/shard-access.js';
 import { failureOf, type Participant } from '../../../gateway/shared-transaction.js';
-import { BatchDecider, type CommandResult } from '../decisions/decide-batch.js';
+import { BatchDecider, type CommandResult } from '../decisions/batch-decider.js';
 import type { TransferCommand } from '../decisions/transfer-command.js';
 import type { MintId } from '../decisions/working-ledger.js';
 import { joinedState, type BatchState } from '../decisions/batch-state.js';

@@ -31,13 +31,13 @@ export interface KeyWrite extends StoredOutcome {
   readonly request: RequestFields;
 }
 
-/** Everything that a batch changes on one shard. Each row is there once, as it is in the end. */
+/** What a batch, or a step of it, changes on one shard. Each row is there once, as it is in the end. */
 export interface ShardWrites {
   readonly accounts: readonly AccountWrite[];
   readonly newTransfers: readonly TransferRow[];
   readonly resolvedTransfers: readonly TransferRow[];
   readonly newEntries: readonly EntryRow[];
   readonly resolvedEntries: readonly EntryRow[];
-  /** In the order of owner and key, so that two batches insert theirs in one order. */
+  /** In the order of owner and key, so that two steps insert theirs in one order. */
   readonly keys: readonly KeyWrite[];
 }

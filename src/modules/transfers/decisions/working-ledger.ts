@@ -140,7 +140,7 @@ export class WorkingLedger {
     for (const [shardId, { accounts: changed, ...rows }] of this.#shards) {
       this.#shards.set(shardId, { ...noRows(), accounts: changed });
       const accounts = accountsOf({ accounts: changed, ...rows });
-      // What is done about an account has rows, or changes it alone.
+      // A step may do nothing on a shard that one before it wrote to.
       const isSome = [accounts, ...Object.values(rows)].some((some) => some.length > 0);
       if (isSome) taken.set(shardId, { ...rows, accounts, keys: rows.keys.sort(byOwnerAndKey) });
     }
