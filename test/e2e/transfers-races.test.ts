@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { AccountsService, type TestTenant } from '../support/accounts-service.js';
+import { eventually } from '../support/eventually.js';
 import type { HttpAnswer, HttpClient } from '../support/http-client.js';
 import { SeededRandom } from '../support/hostile/seeded-random.js';
 import { assertLedgerSound } from '../support/ledger-check.js';
@@ -27,11 +28,15 @@ beforeAll(async () => {
   user = await service.userOn(tenant, 's0');
 }, 90_000);
 
-async function openAccounts(count: number, openingBalance: string): Promise<string[]> {
+async function openAccounts(
+  count: number,
+  openingBalance: string,
+  { of = tenant, userId = user }: { of?: TestTenant; userId?: string } = {},
+): Promise<string[]> {
   const ids: string[] = [];
   for (let made = 0; made < count; made += 1) {
     const body = { accountNumber: `N-${randomUUID().slice(0, 18)}`, currency: 'EUR', openingBalance };
-    ids.push((await tenant.client.post<{ id: string }>('/v1/accounts', body, { userId: user })).body.id);
+    ids.push((await of.client.post<{ id: string }>('/v1/accounts', body, { userId })).body.id);
   }
   return ids;
 }
@@ -140,6 +145,34 @@ describe('through two gateway processes at once', () => {
     });
     const allowed = ['200', '201', 'account_frozen'];
     expect(codesOf(answers).filter((code) => !allowed.includes(code))).toEqual([]);
+  }, 60_000);
+});
+
+describe('a tenant that floods a shard', () => {
+  it('holds up no other: one transfer of theirs is done while its own still wait', async () => {
+    const other = await service.newTenant();
+    const otherUser = await service.userOn(other, 's0');
+    const [from, to] = await openAccounts(2, '4000.00');
+    const [otherFrom, otherTo] = await openAccounts(2, '10.00', { of: other, userId: otherUser });
+    let answered = 0;
+    const flood = Array.from({ length: 4 }, async () => {
+      const transfers = Array.from({ length: 1_000 }, () => ({
+        fromAccountId: from,
+        toAccountId: to,
+        amount: '1.00',
+      }));
+      await tenant.client.post('/v1/transfers/batch', { transfers });
+      answered += 1;
+    });
+    await eventually('the flood has begun', async () => (await balanceOf(from!)) !== '4000.0000');
+    const answer = await other.client.post('/v1/transfers', {
+      fromAccountId: otherFrom,
+      toAccountId: otherTo,
+      amount: '1.00',
+    });
+    expect([answer.status, answered]).toEqual([201, 0]);
+    await Promise.all(flood);
+    expect(await balanceOf(to!)).toBe('8000.0000');
   }, 60_000);
 });
 

@@ -9,9 +9,14 @@ import { TestConnection } from '../support/scratch-shards.js';
 import { Purse, PURSE_TENANT } from '../support/two-phase/purse.js';
 import { PurseGateway } from '../support/two-phase/purse-world.js';
 
+/** No transaction is as old. */
+const NEVER_MS = 3_600_000;
+
 /** Two processes: one whose steps a test can disturb, and one that looks on and recovers. */
 let bank: PurseGateway;
 let other: PurseGateway;
+/** Of `s0` and of `s1`. */
+let firstAdmin: TestConnection;
 let admin: TestConnection;
 let onStep: ((place: CommitPlace) => Promise<void> | void) | undefined;
 
@@ -20,6 +25,7 @@ beforeAll(async () => {
   const coordinator = { recordsKeptMs: 50, onStep: (place: CommitPlace) => onStep?.(place) };
   bank = await PurseGateway.start(config, { coordinator });
   other = await PurseGateway.start(config);
+  firstAdmin = await TestConnection.open(config.shards[0]?.primary.adminUrl ?? '');
   admin = await TestConnection.open(config.shards[1]?.primary.adminUrl ?? '');
 }, 60_000);
 
@@ -39,6 +45,13 @@ async function codeOf(call: Promise<unknown>): Promise<string | undefined> {
   } catch (error) {
     return error instanceof GatewayError ? error.code : String(error);
   }
+}
+
+async function recordsOfFirst(): Promise<string[]> {
+  const rows = await firstAdmin.query<{ gid: string }>(
+    'SELECT gid FROM shardgate.commit_records ORDER BY gid',
+  );
+  return rows.map(({ gid }) => gid);
 }
 
 /** Recovers again and again, however young a transaction is, until told to stop. */
@@ -155,6 +168,28 @@ describe('gateway.crossShardTransaction', () => {
     expect(kept).toBeGreaterThan(0);
     expect(kept).toBeLessThan(60);
   }, 30_000);
+});
+
+describe('recovery', () => {
+  it('removes records that no coordinator did after ten minutes, but none of what is not finished', async () => {
+    const [from, to] = await pair();
+    onStep = ({ when, step }) =>
+      when === 'before' && step === 'finish' ? new Promise(() => undefined) : undefined;
+    await bank.move(from, to, 4);
+    onStep = undefined;
+    const { recovery } = other.runtime.transactions;
+    const [unfinished] = (await recovery.inDoubt()).transactions.map(({ gid }) => gid);
+    await firstAdmin.query(`UPDATE shardgate.commit_records SET decided_at = now() - interval '11 minutes'`);
+    await firstAdmin.query(`
+      INSERT INTO shardgate.commit_records (gid, decision, decided_at)
+      VALUES ('old', 'abort', now() - interval '11 minutes'), ('young', 'abort', now() - interval '9 minutes')`);
+    expect((await recovery.recover(NEVER_MS)).recovered).toEqual([]);
+    expect(await recordsOfFirst()).toEqual([unfinished, 'young'].sort());
+    expect((await recovery.recover(0)).recovered.map(({ gid }) => gid)).toEqual([unfinished]);
+    expect(await recordsOfFirst()).toEqual(['young']);
+    expect(await other.units(from, to)).toEqual([6, 14]);
+    await firstAdmin.query(`DELETE FROM shardgate.commit_records WHERE gid = 'young'`);
+  });
 });
 
 /** Cuts that are taken while money moves. */

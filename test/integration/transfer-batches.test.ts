@@ -7,10 +7,13 @@ import { resolveGatewayOptions } from '../../src/gateway/gateway-options.js';
 import { GatewayRuntime } from '../../src/gateway/gateway-runtime.js';
 import { GatewayContext } from '../../src/index.js';
 import { TransferBatches } from '../../src/modules/transfers/batches/transfer-batches.js';
+import type { LockMode } from '../../src/modules/transfers/batches/batch-reads.js';
 import type { LaneAnswer } from '../../src/modules/transfers/batches/transfer-job.js';
+import type { TransferCommand } from '../../src/modules/transfers/decisions/transfer-command.js';
 import { parseAmount } from '../../src/modules/money/amount.js';
 import type { ClusterConfig } from '../../src/sharding/cluster/cluster-config.js';
 import { IdMint } from '../../src/sharding/topology/id-mint.js';
+import { eventually } from '../support/eventually.js';
 import { assertLedgerSound } from '../support/ledger-check.js';
 import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
 
@@ -25,15 +28,9 @@ let bucket: number;
 
 beforeAll(async () => {
   config = await ownDatabases();
-  runtime = await GatewayRuntime.start(resolveGatewayOptions({ ...config, ...SERVICE_SCHEMA }), {
-    log: SILENT_LOG,
-  });
+  runtime = await startRuntime();
+  batches = batchesOf(runtime);
   const ids = new IdMint();
-  batches = new TransferBatches(
-    runtime.access,
-    (of) => ids.mint(of),
-    () => 's0',
-  );
   const users = Array.from({ length: 100 }, (_, index) => `user${index}`);
   const user = users.find((userId) => runtime.gateway.route({ tenantId: TENANT, userId }).shardId === 's0')!;
   ({ bucket } = runtime.gateway.route({ tenantId: TENANT, userId: user }));
@@ -50,40 +47,79 @@ beforeAll(async () => {
 
 afterAll(() => runtime.close());
 
-/** Runs transfers of one unit as one batch. @returns what each caller is told, and how many were given back */
-async function run(transfers: readonly { reference: string | null; actor?: string; key?: string }[]) {
+async function startRuntime(): Promise<GatewayRuntime> {
+  const options = resolveGatewayOptions({ ...config, ...SERVICE_SCHEMA });
+  return GatewayRuntime.start(options, { log: SILENT_LOG });
+}
+
+function batchesOf({ access }: GatewayRuntime): TransferBatches {
+  const ids = new IdMint();
+  return new TransferBatches(
+    access,
+    (of) => ids.mint(of),
+    () => 's0',
+  );
+}
+
+interface Wanted {
+  readonly reference: string | null;
+  readonly actor?: string;
+  readonly key?: string;
+  readonly holdSeconds?: number;
+}
+
+/** Runs transfers of one unit as one batch. */
+async function run(transfers: readonly Wanted[]) {
+  return runOn(batches, transfers.map(transferOf), 'wait');
+}
+
+function transferOf({ reference, actor = 'test', key, holdSeconds }: Wanted): TransferCommand {
+  return {
+    kind: 'transfer',
+    fromAccountId: payer,
+    toAccountId: payee,
+    amount: parseAmount('1')!,
+    reference,
+    holdSeconds,
+    ...askedBy(actor, key),
+  };
+}
+
+function askedBy(actor: string, key: string | undefined) {
+  return {
+    homeShardId: 's0',
+    homeBucket: bucket,
+    userId: undefined,
+    actor,
+    idempotency: key === undefined ? undefined : { key },
+    subMinorUnits: false,
+  };
+}
+
+/** @returns what each caller is told, the ids of what was done, and how many were given back */
+async function runOn(on: TransferBatches, commands: readonly TransferCommand[], mode: LockMode) {
   const told: string[] = [];
-  const jobs = transfers.map(({ reference, actor = 'test', key }, place) => {
+  const ids: string[] = [];
+  const jobs = commands.map((command, place) => {
+    const { actor } = command;
     const { scope, trace } = GatewayContext.run({ tenantId: TENANT, actor }, () => GatewayContext.active());
     return {
       scope,
       trace,
       deadlineMs: Number.POSITIVE_INFINITY,
-      command: {
-        kind: 'transfer' as const,
-        fromAccountId: payer,
-        toAccountId: payee,
-        amount: parseAmount('1')!,
-        reference,
-        holdSeconds: undefined,
-        homeShardId: 's0',
-        homeBucket: bucket,
-        userId: undefined,
-        actor,
-        idempotency: key === undefined ? undefined : { key },
-        subMinorUnits: false,
-      },
+      command,
       resolve: (answer: LaneAnswer) => {
-        const isDone = answer.kind === 'answered' && answer.answer.outcome.kind === 'done';
-        told[place] = isDone ? 'done' : 'refused';
+        const outcome = answer.kind === 'answered' ? answer.answer.outcome : undefined;
+        told[place] = outcome?.kind === 'done' ? 'done' : 'refused';
+        if (outcome?.kind === 'done') ids[place] = outcome.body.id;
       },
       reject: (error: unknown) => {
         told[place] = (error as Error).name;
       },
     };
   });
-  const left = await batches.run({ shardIds: ['s0'], tenantId: TENANT }, jobs, 'wait');
-  return { told, left: left.length };
+  const left = await on.run({ shardIds: ['s0'], tenantId: TENANT }, jobs, mode);
+  return { told, ids, left: left.length };
 }
 
 async function rowsOf<Row>(sql: string): Promise<Row[]> {
@@ -199,7 +235,7 @@ describe('a batch of several actors', () => {
 describe('a batch whose account somebody holds', () => {
   it('is given back whole, with nothing done', async () => {
     const outcome = await holding(() => run([{ reference: 'held' }, { reference: 'held' }]));
-    expect(outcome).toEqual({ told: [], left: 2 });
+    expect(outcome).toEqual({ told: [], ids: [], left: 2 });
     expect(await rowsOf(`SELECT FROM finance.transfers WHERE reference = 'held'`)).toEqual([]);
   });
 });
@@ -214,6 +250,44 @@ describe('keys of one batch', () => {
     ]);
     expect(told).toEqual(['done', 'done', 'GatewayError']);
     expect(await rowsOf(`SELECT FROM finance.transfers WHERE reference IN ('k', 'l')`)).toHaveLength(1);
+  });
+});
+
+describe("a batch's statements", () => {
+  // A plan lives as long as its connection, and tables are small when a connection is new.
+  it('go by index from the first one on, however few rows there are', async () => {
+    await rowsOf('ANALYZE');
+    const others = await connectionsHere();
+    const before = await scansOfMoney();
+    const other = await startRuntime();
+    try {
+      const ownBatches = batchesOf(other);
+      const holds = ['h0', 'h1', 'h2', 'h3'].map((key) =>
+        transferOf({ reference: key, key, holdSeconds: 900 }),
+      );
+      const { told, ids } = await runOn(ownBatches, holds, 'wait');
+      expect(told).toEqual(holds.map(() => 'done'));
+      for (const mode of ['wait', 'skip'] as const) {
+        const [posted, voided] = ids.splice(0, 2);
+        const commands: TransferCommand[] = [
+          transferOf({ reference: mode, key: mode }),
+          { kind: 'post', transferId: posted!, amount: null, ...askedBy('test', `post ${mode}`) },
+          { kind: 'void', transferId: voided!, ...askedBy('test', `void ${mode}`) },
+        ];
+        expect((await runOn(ownBatches, commands, mode)).told).toEqual(['done', 'done', 'done']);
+      }
+    } finally {
+      await other.close();
+    }
+    // What a connection did is counted when it ends.
+    await eventually('its connections have ended', async () =>
+      (await connectionsHere()).every((connection) => others.includes(connection)),
+    );
+    const after = await scansOfMoney();
+    for (const [table, { whole, byIndex }] of after) {
+      expect({ table, whole }).toEqual({ table, whole: before.get(table)!.whole });
+      expect(byIndex).toBeGreaterThan(before.get(table)!.byIndex);
+    }
   });
 });
 
@@ -234,4 +308,20 @@ async function holding<T>(fn: () => Promise<T>): Promise<T> {
   } finally {
     await client.end();
   }
+}
+
+/** The connections to this database, but for the one that asks. */
+async function connectionsHere(): Promise<number[]> {
+  const rows = await rowsOf<{ pid: number }>(
+    'SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+  );
+  return rows.map(({ pid }) => pid);
+}
+
+/** How often each table of money was looked through whole, and by an index. */
+async function scansOfMoney(): Promise<Map<string, { whole: number; byIndex: number }>> {
+  const rows = await rowsOf<{ table: string; whole: number; byIndex: number }>(`
+    SELECT relname AS table, seq_scan::int AS whole, idx_scan::int AS "byIndex" FROM pg_stat_user_tables
+    WHERE relname IN ('accounts', 'transfers', 'transactions', 'idempotency_keys')`);
+  return new Map(rows.map(({ table, ...scans }) => [table, scans]));
 }
