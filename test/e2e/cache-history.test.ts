@@ -13,10 +13,11 @@ import { Faults } from '../support/history/faults.js';
 import { MECHANISMS, type Mechanism } from '../support/history/mechanism.js';
 import type { OperationRecord, ReadRecord } from '../support/history/records.js';
 import { RoamingClient } from '../support/history/roaming-client.js';
+import { howMuch } from '../support/soak.js';
 import { Witness } from '../support/history/witness.js';
 
-/** How long the load goes on, ms. `npm run test:soak` goes on for longer. */
-const LOAD_MS = Number(process.env.SHARDGATE_TEST_HISTORY_MS ?? 10_000);
+/** How long the load goes on. */
+const LOAD_MS = howMuch({ short: 10_000, soak: 60_000 });
 /** Of all chance; a run that fails says it. */
 const SEED = Number(process.env.SHARDGATE_TEST_HISTORY_SEED ?? randomInt(2 ** 31));
 

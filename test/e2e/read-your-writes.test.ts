@@ -6,10 +6,11 @@ import { startOwnCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { HttpClient, type HttpAnswer, type HttpRequest } from '../support/http-client.js';
 import { holdReplicasBehind } from '../support/load/held-replicas.js';
+import { howMuch } from '../support/soak.js';
 import { WrittenAccount, type AccountState } from '../support/load/written-account.js';
 
-/** Reads with a token that follow a write at once; each is one try. `npm run test:soak` makes more of them. */
-const TRIES = Number(process.env.SHARDGATE_TEST_TRIES ?? 4_000);
+/** Reads with a token that follow a write at once; each is one try. */
+const TRIES = howMuch({ short: 2_500, soak: 10_000 });
 const CLIENTS = 32;
 const TOKEN_READS_PER_WRITE = 4;
 const REPLICAS_BEHIND_MS = 2_000;

@@ -3,9 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { ownDatabases } from '../support/own-databases.js';
+import { howMuch } from '../support/soak.js';
 
 const MAX_BYTES = 16 * 1024 * 1024;
-const QUESTIONS = 100_000;
+const QUESTIONS = howMuch({ short: 70_000, soak: 100_000 });
 const ROOT = new URL('../../', import.meta.url);
 
 /** What the process of a gateway says of its heap and its cache; bytes. */
@@ -36,7 +37,7 @@ async function useOf(): Promise<Use> {
   return JSON.parse(stdout) as Use;
 }
 
-describe('a gateway that is asked 100,000 different questions', () => {
+describe(`a gateway that is asked ${QUESTIONS} different questions`, () => {
   it('takes no more of the heap than its cache may, and gives it back', async () => {
     const { grown, left, entries, bytes, evictions } = await useOf();
     expect(Math.max(...grown)).toBeLessThan(MAX_BYTES * 1.3);

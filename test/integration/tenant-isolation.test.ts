@@ -12,9 +12,10 @@ import { NESTED_READS, RAW_READS } from '../support/load/raw-reads.js';
 import { REPOSITORY_READS } from '../support/load/repository-reads.js';
 import { TenantConditions } from '../support/load/tenant-conditions.js';
 import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
+import { howMuch } from '../support/soak.js';
 
-const TENANTS = 30;
-const REQUESTS = 300;
+const TENANTS = howMuch({ short: 15, soak: 30 });
+const REQUESTS = TENANTS * 10;
 const TIMEOUT_MS = 180_000;
 /** Each request makes so many-th of all kinds of read: a tenant's ten make each kind for each of its users. */
 const SHARES = REQUESTS / TENANTS / 2;
