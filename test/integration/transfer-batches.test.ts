@@ -11,6 +11,7 @@ import type { LockMode } from '../../src/modules/transfers/batches/batch-reads.j
 import type { LaneAnswer } from '../../src/modules/transfers/batches/transfer-job.js';
 import type { TransferCommand } from '../../src/modules/transfers/decisions/transfer-command.js';
 import { parseAmount } from '../../src/modules/money/amount.js';
+import { sqlStateOf } from '../../src/sharding/connections/failure.js';
 import type { ClusterConfig } from '../../src/sharding/cluster/cluster-config.js';
 import { IdMint } from '../../src/sharding/topology/id-mint.js';
 import { eventually } from '../support/eventually.js';
@@ -246,6 +247,39 @@ describe('a batch whose account somebody holds', () => {
     expect(outcome).toEqual({ told: [], ids: [], left: 2 });
     expect(await rowsOf(`SELECT FROM finance.transfers WHERE reference = 'held'`)).toEqual([]);
   });
+});
+
+describe('accounts of a batch', () => {
+  it.each([
+    { held: 'first', other: 'is free' },
+    { held: 'last', other: 'is locked' },
+  ])(
+    'are locked in the order of their ids: while the $held is waited for, the other $other',
+    async (seen) => {
+      const [first, last] = [payer, payee].sort();
+      const [held, other] = seen.held === 'first' ? [first, last] : [last, first];
+      // In one statement of the server: a batch waits for no longer than a quarter of a second.
+      const looked = runAsAdmin(
+        config.shards[0]!.primary.adminUrl,
+        `DO $$ BEGIN
+         PERFORM FROM finance.accounts WHERE id = '${held}' FOR UPDATE;
+         WHILE NOT EXISTS (
+           SELECT FROM pg_locks WHERE transactionid = pg_current_xact_id()::xid AND NOT granted
+         ) LOOP PERFORM pg_sleep(0.002); END LOOP;
+         PERFORM FROM finance.accounts WHERE id = '${other}' FOR UPDATE NOWAIT;
+       END $$`,
+      ).then(
+        () => 'is free',
+        (error: unknown) => (sqlStateOf(error) === '55P03' ? 'is locked' : error),
+      );
+      await eventually('it is held', async () => {
+        const rows = await rowsOf(`SELECT FROM finance.accounts WHERE id = '${held}' FOR UPDATE SKIP LOCKED`);
+        return rows.length === 0;
+      });
+      await run([{ reference: 'order' }, { reference: 'order' }]);
+      expect(await looked).toBe(seen.other);
+    },
+  );
 });
 
 describe('keys of one batch', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { GatewayContext } from '../../src/common/gateway-context.js';
+import type { BatchPlace } from '../../src/modules/transfers/batches/batch-place.js';
 import type { LockMode } from '../../src/modules/transfers/batches/batch-reads.js';
 import type { LaneAnswer, TransferJob } from '../../src/modules/transfers/batches/transfer-job.js';
 import type { TransferCommand } from '../../src/modules/transfers/decisions/transfer-command.js';
@@ -23,6 +24,7 @@ function command(transferId: string, homeShardId = 's0'): TransferCommand {
 
 interface Batch {
   readonly tenantId: string;
+  readonly shardIds: readonly string[];
   readonly ids: readonly string[];
   readonly mode: LockMode;
   /** Ends it. @param held those that are given back */
@@ -32,7 +34,7 @@ interface Batch {
 /** Lanes whose batches end when the test says so. */
 function lanes() {
   const batches: Batch[] = [];
-  const run = (place: { tenantId: string }, jobs: readonly TransferJob[], mode: LockMode) =>
+  const run = ({ tenantId, shardIds }: BatchPlace, jobs: readonly TransferJob[], mode: LockMode) =>
     new Promise<readonly TransferJob[]>((resolve) => {
       const idOf = (job: TransferJob): string => ('transferId' in job.command ? job.command.transferId : '');
       const end = async (held: readonly string[] = []): Promise<void> => {
@@ -40,11 +42,11 @@ function lanes() {
         resolve(jobs.filter((job) => held.includes(idOf(job))));
         await turn();
       };
-      batches.push({ tenantId: place.tenantId, ids: jobs.map(idOf), mode, end });
+      batches.push({ tenantId, shardIds, ids: jobs.map(idOf), mode, end });
     });
   const all = new TransferLanes(run);
-  const submit = (id: string, tenantId = 'acme') =>
-    GatewayContext.run({ tenantId, actor: 'test' }, () => all.submit(command(id)));
+  const submit = (id: string, tenantId = 'acme', home = 's0', other = home) =>
+    GatewayContext.run({ tenantId, actor: 'test' }, () => all.submit(command(id, home), other));
   return { batches, submit };
 }
 
@@ -128,6 +130,17 @@ describe('a lane', () => {
     await turn();
     now = 10;
     await expect(outcome).rejects.toMatchObject({ code: 'overloaded' });
+  });
+});
+
+describe('the lane of two shards', () => {
+  it('is one, whichever way the money goes, and its batches lock in the order of the shards', async () => {
+    const { batches, submit } = lanes();
+    const all = [submit('there', 'acme', 's0', 's1'), submit('back', 'acme', 's1', 's0')];
+    await turn();
+    expect(batches).toMatchObject([{ shardIds: ['s0', 's1'], ids: ['there', 'back'] }]);
+    await batches[0]!.end();
+    expect(await Promise.all(all)).toEqual([DONE, DONE]);
   });
 });
 
