@@ -36,7 +36,7 @@ export type { CrossShardTransaction } from './gateway/cross-shard-transaction.js
 export type { GatewayTransaction } from './gateway/gateway-transaction.js';
 export { GatewayMetrics } from './gateway/metrics/gateway-metrics.js';
 export { getShardedRepositoryToken, InjectShardedRepository } from './gateway/inject-sharded-repository.js';
-export type { ReadOptions } from './gateway/shard-access.js';
+export type { ReadOptions } from './gateway/shard-reads.js';
 export { ShardedRepository } from './gateway/sharded-repository.js';
 export type { SnapshotReader } from './gateway/snapshot-reader.js';
 export type { SnapshotOptions } from './gateway/snapshots.js';

@@ -17,7 +17,7 @@ import { decodeCursor, encodeCursor, type CursorValue } from '../sharding/scatte
 import { mergeOrdered } from '../sharding/scatter-gather/ordered-merge.js';
 import { compareRows, type OrderKey } from '../sharding/scatter-gather/row-order.js';
 import { cursorValueOf, isCollated, orderKeyTypeOf } from './column-order.js';
-import type { ReadOptions } from './shard-access.js';
+import type { ReadOptions } from './shard-reads.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 import { withTenant } from './tenant-predicate.js';
 

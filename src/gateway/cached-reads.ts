@@ -15,7 +15,8 @@ import type { RawRow } from '../sharding/connections/prepared-statement.js';
 import { parsedResult, type TextResult } from '../sharding/connections/text-result.js';
 import { strictestChoice, type CacheChoice, type KnownTables } from './cache-choice.js';
 import { assertReadOptions } from './find-options.js';
-import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
+import type { ShardCall } from './shard-call.js';
+import type { ReadOptions, ShardReads } from './shard-reads.js';
 import { StatementNames } from './statement-names.js';
 
 /**
@@ -59,7 +60,7 @@ export interface CachedReadsParts {
  * tokens of the call ask for.
  */
 export class CachedReads {
-  readonly #access: ShardAccess;
+  readonly #reads: ShardReads;
   readonly #parts: CachedReadsParts;
   readonly #texts = new StatementNames();
   /** Which kind of node gave an answer. */
@@ -67,8 +68,8 @@ export class CachedReads {
   /** Of the shard map under which everything in the cache was asked for. */
   #epoch: number | undefined;
 
-  constructor(access: ShardAccess, parts: CachedReadsParts) {
-    this.#access = access;
+  constructor(reads: ShardReads, parts: CachedReadsParts) {
+    this.#reads = reads;
     this.#parts = parts;
   }
 
@@ -87,7 +88,7 @@ export class CachedReads {
       return this.#ask(call, statement, options);
     }
     if (typeof choice === 'object') assertReadOptions({ cache: choice });
-    this.#access.assertServed(call.shardId);
+    this.#reads.assertServed(call.shardId);
     this.#followEpoch(cache);
     const read: CacheRead = {
       tenantId: scope.tenantId,
@@ -126,7 +127,7 @@ export class CachedReads {
       ttlMs: undefined,
     });
     if (kept === undefined) return undefined;
-    this.#access.assertServed(kept.shardId);
+    this.#reads.assertServed(kept.shardId);
     return this.#served(kept, trace) as Answer;
   }
 
@@ -143,13 +144,13 @@ export class CachedReads {
     const isPast =
       options.cache === false || options.from === 'primary' || GatewayContext.trace()?.goesPastCache;
     if (call.login === 'tenant' || this.#parts.cache === undefined || isPast === true)
-      return this.#access.read(call, run, options);
+      return this.#reads.read(call, run, options);
     const answer = async (sql: string, params: readonly unknown[]): Promise<pg.QueryResult> => {
       const read = readTables(sql);
       const tables = read?.every((table) => this.#parts.tables.has(table)) === true ? read : undefined;
       return parsedResult(await this.#readStatement(call, { sql, params, tables }, options));
     };
-    return run(this.#access.readAnswered(call, answer));
+    return run(this.#reads.readAnswered(call, answer));
   }
 
   /**
@@ -184,12 +185,12 @@ export class CachedReads {
     options: ReadOptions,
   ): TextResult | Promise<TextResult> {
     const ask = (node: DatabaseNode, scope: GatewayScope): Promise<TextResult> =>
-      node.queryText(this.#access.readSession(scope, call), sql, params);
+      node.queryText(this.#reads.readSession(scope, call), sql, params);
     if (tables === undefined) {
       if (this.#parts.cache !== undefined) {
         this.#parts.cache.countsOf(GatewayContext.require().tenantId).bypasses.uncacheable += 1;
       }
-      return this.#access.readOn(call, ask, options);
+      return this.#reads.readOn(call, ask, options);
     }
     const statement: StatementCall<TextResult> = {
       // The same text may answer otherwise on a login of the tenant's own.
@@ -205,7 +206,7 @@ export class CachedReads {
   /** Writes down what the cache gives. */
   #served({ answer, shardId }: Kept<KeptAnswer>, trace: RequestTrace): KeptAnswer {
     trace.noteRead(shardId, 'cache');
-    this.#access.reads.note(shardId, 'cache');
+    this.#reads.counts.note(shardId, 'cache');
     return answer;
   }
 
@@ -214,7 +215,7 @@ export class CachedReads {
     statement: StatementCall<Answer>,
     options: ReadOptions,
   ): Promise<Answer> {
-    return this.#access.readOn(call, (node, scope) => statement.ask(node, scope), options);
+    return this.#reads.readOn(call, (node, scope) => statement.ask(node, scope), options);
   }
 
   #fill<Answer extends KeptAnswer>(
@@ -231,7 +232,7 @@ export class CachedReads {
     };
     const ask = async (least: ShardPosition | undefined) => {
       caller.isJoiner = false;
-      const answer = await this.#access.readOn(call, askNode, options, least);
+      const answer = await this.#reads.readOn(call, askNode, options, least);
       return { answer, bytes: sizeOfAnswer(answer) };
     };
     const filled = cache.fill(read, statement.tables, ask) as Promise<Answer>;

@@ -24,7 +24,8 @@ import type { ReadAnswer } from '../sharding/connections/scoped-read.js';
 import type { CacheChoice } from './cache-choice.js';
 import { parametersKey, type CachedReads, type StatementCall } from './cached-reads.js';
 import { PointReads, type ByIdStatement, type ByIdStatements, type PointAnswer } from './point-reads.js';
-import type { ReadOptions, ShardCall } from './shard-access.js';
+import type { ShardCall } from './shard-call.js';
+import type { ReadOptions } from './shard-reads.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 
 /** Shapes of finds of one entity that stay prepared; the least used makes room. */

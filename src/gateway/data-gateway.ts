@@ -15,7 +15,8 @@ import { CrossShardTransaction } from './cross-shard-transaction.js';
 import { GatewayTransaction } from './gateway-transaction.js';
 import type { RowOwner } from './row-owner.js';
 import { StatementChannel, transactionChannel } from './rows-channel.js';
-import type { ReadOptions, ShardAccess } from './shard-access.js';
+import type { ShardAccess } from './shard-access.js';
+import type { ReadOptions } from './shard-reads.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 import { ShardedRepository, type RepositoryRouting } from './sharded-repository.js';
 import type { SnapshotReader } from './snapshot-reader.js';
@@ -181,16 +182,16 @@ export class DataGateway {
       // In this order always, and so are connections: nobody holds one who waits for somebody with the other.
       for (const shardId of [...new Set([...owners.values()].map((owner) => owner.shardId))].sort()) {
         const users = userIds.filter((userId) => owners.get(userId)?.shardId === shardId);
-        parts.set(shardId, await this.#access.beginPart(shardId, users));
+        parts.set(shardId, await this.#access.writes.beginPart(shardId, users));
       }
       const result = await fn(new CrossShardTransaction(owners, parts, this.#routing()));
       for (const part of parts.values()) part.assertWhole();
-      await this.#access.commitTogether([...parts.values()].map((part) => part.handOver()));
+      await this.#access.writes.commitTogether([...parts.values()].map((part) => part.handOver()));
       return result;
     } catch (error) {
       const lost = [...parts.values()].filter(({ isLost }) => isLost).map(({ shardId }) => shardId);
       await Promise.all([...parts.values()].map((part) => part.undo()));
-      throw lockFailure(this.#access.partFailure(lost, error));
+      throw lockFailure(this.#access.writes.partFailure(lost, error));
     }
   }
 

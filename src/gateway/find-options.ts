@@ -3,7 +3,7 @@ import { ValidationError } from '../common/gateway-error.js';
 import type { ShardedEntity } from '../persistence/sharded-entity.js';
 import { isGatewayId } from '../sharding/topology/gateway-id.js';
 import type { RowOwner } from './row-owner.js';
-import type { ReadOptions } from './shard-access.js';
+import type { ReadOptions } from './shard-reads.js';
 import { withTenant } from './tenant-predicate.js';
 
 /** TypeORM's options of `find`, with the gateway's own for reads; its result cache is not TypeORM's. */

@@ -35,7 +35,9 @@ import { DataGateway } from './data-gateway.js';
 import { GatewayCache } from './gateway-cache.js';
 import type { ResolvedGatewayOptions } from './gateway-options.js';
 import { gatewayRoleOf } from './gateway-role.js';
+import { PrimaryWrites } from './primary-writes.js';
 import { ShardAccess } from './shard-access.js';
+import { ShardReads } from './shard-reads.js';
 import { shardPlanOf, type ShardPlan } from './shard-plan.js';
 import { ShardTransactions, type ShardTransactionsOptions } from './shard-transactions.js';
 import { Snapshots } from './snapshots.js';
@@ -121,7 +123,7 @@ export class GatewayRuntime {
     // The catalog says which installation this is; the gate is started only then.
     this.#plan = { installationId: '', ...planOf(options, nodes) };
     this.gate = new SchemaGate(gatedShards(options), this.#plan, migrationOptions(hooks), holdToSchema, log);
-    const { writes, cache } = this.cache;
+    const { writes: watched, cache } = this.cache;
     this.transactions = new ShardTransactions(
       options.shards,
       nodes,
@@ -138,17 +140,21 @@ export class GatewayRuntime {
       hooks.transactions,
     );
     const { coordinator, cut } = this.transactions;
-    const known = { ownWrites, floors, writes, coordinator };
-    this.access = new ShardAccess(nodes, this.monitor, known, (shardId) => {
+    const assertServed = (shardId: string): void => {
       this.#catalogStart.assertDone();
       this.gate.assertServed(shardId);
-    });
-    watchDataSources(nodes, writes);
+    };
+    const { monitor } = this;
+    this.access = new ShardAccess(
+      new ShardReads(nodes, { monitor, ownWrites, floors, assertServed }),
+      new PrimaryWrites(nodes, { monitor, ownWrites, watched, coordinator, assertServed }),
+    );
+    watchDataSources(nodes, watched);
     this.router = new Router(hasher, () => {
       this.#catalogStart.assertDone();
       return this.shardMapWatcher.current();
     });
-    const reads = new CachedReads(this.access, {
+    const reads = new CachedReads(this.access.reads, {
       cache,
       epoch: () => this.shardMapWatcher.current().epoch,
       tables: entityTables(nodes),
@@ -157,7 +163,7 @@ export class GatewayRuntime {
     this.gateway = new DataGateway(this.access, reads, finds, {
       router: this.router,
       ids: new IdMint(),
-      snapshots: new Snapshots(this.access, nodes, cut),
+      snapshots: new Snapshots(this.access.reads, nodes, cut),
     });
   }
 

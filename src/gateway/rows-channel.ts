@@ -4,7 +4,9 @@ import type { CachedReads } from './cached-reads.js';
 import { loginFor, type SqlRefusal } from './callers-sql.js';
 import type { CompiledFinds } from './compiled-finds.js';
 import type { RowOwner } from './row-owner.js';
-import type { ReadOptions, ShardAccess, ShardCall } from './shard-access.js';
+import type { ShardAccess } from './shard-access.js';
+import type { ShardCall } from './shard-call.js';
+import type { ReadOptions } from './shard-reads.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 import { withTenant } from './tenant-predicate.js';
 
@@ -97,7 +99,8 @@ export class StatementChannel implements RowsChannel {
 
   builderManager(options?: ReadOptions): EntityManager {
     const call = this.#call('tenant');
-    return options?.from === 'primary' ? this.#access.writer(call) : this.#access.readLater(call, options);
+    const { reads, writes } = this.#access;
+    return options?.from === 'primary' ? writes.writer(call) : reads.readLater(call, options);
   }
 
   #call(login: 'shared' | 'tenant'): ShardCall {

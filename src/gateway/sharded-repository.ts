@@ -25,7 +25,7 @@ import {
 } from './find-options.js';
 import { stampOwner, type RowOwner } from './row-owner.js';
 import type { RowsChannel } from './rows-channel.js';
-import type { ReadOptions } from './shard-access.js';
+import type { ReadOptions } from './shard-reads.js';
 import type { ShardedEntityClass } from './sharded-entity-class.js';
 import { criteriaWithTenant, restrictBuilder, type RowCriteria } from './tenant-predicate.js';
 

@@ -5,7 +5,7 @@ import type { PooledConnection } from '../sharding/connections/connection-pool.j
 import { isConnectionFailure } from '../sharding/connections/failure.js';
 import type { NodeDirectory } from '../sharding/connections/node-directory.js';
 import type { ConsistentCut } from '../sharding/transactions/consistent-cut.js';
-import type { ShardAccess } from './shard-access.js';
+import type { ShardReads } from './shard-reads.js';
 import { SnapshotReader } from './snapshot-reader.js';
 
 /** Whose connections a snapshot uses, and how long it may take to find a moment for it. */
@@ -35,12 +35,12 @@ interface ShardSnapshot {
 
 /** Opens snapshots on all of a tenant's shards that show the same transactions. */
 export class Snapshots {
-  readonly #access: ShardAccess;
+  readonly #reads: ShardReads;
   readonly #nodes: NodeDirectory;
   readonly #cut: ConsistentCut;
 
-  constructor(access: ShardAccess, nodes: NodeDirectory, cut: ConsistentCut) {
-    this.#access = access;
+  constructor(reads: ShardReads, nodes: NodeDirectory, cut: ConsistentCut) {
+    this.#reads = reads;
     this.#nodes = nodes;
     this.#cut = cut;
   }
@@ -65,9 +65,9 @@ export class Snapshots {
   }
 
   async #prepare(shardId: string, login: 'shared' | 'tenant'): Promise<ShardSnapshot> {
-    this.#access.assertServed(shardId);
+    this.#reads.assertServed(shardId);
     const node = this.#nodes.primary(shardId);
-    const session = this.#access.readSession(GatewayContext.require(), { shardId, login });
+    const session = this.#reads.readSession(GatewayContext.require(), { shardId, login });
     const source = node.connections(session);
     let lent: PooledConnection | undefined;
     try {

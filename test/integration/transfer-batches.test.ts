@@ -52,7 +52,7 @@ async function open(): Promise<void> {
   runtime = await GatewayRuntime.start(options, { log: SILENT_LOG });
   const ids = new IdMint();
   batches = new TransferBatches(
-    runtime.access,
+    runtime.access.writes,
     (of) => ids.mint(of),
     () => 's0',
   );

@@ -2,7 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { EntityManager, MigrationInterface, QueryRunner } from 'typeorm';
 import { SILENT_LOG } from '../../src/common/log.js';
+import { PrimaryWrites } from '../../src/gateway/primary-writes.js';
 import { ShardAccess } from '../../src/gateway/shard-access.js';
+import { ShardReads } from '../../src/gateway/shard-reads.js';
 import { WatchedWrites } from '../../src/gateway/watched-writes.js';
 import { NodeDirectory, type ShardAddress } from '../../src/sharding/connections/node-directory.js';
 import { migrateShards } from '../../src/sharding/migrations/migrator.js';
@@ -88,7 +90,7 @@ export class LookupWorld {
     const floors = new ShardFloors(isEverywhere);
     const ownWrites = new OwnWrites(isEverywhere, floors);
     // No cache, and nobody to tell.
-    const writes = new WatchedWrites(undefined, {
+    const watched = new WatchedWrites(undefined, {
       writer: 'lookup',
       referencing: () => [],
       hasSideEffects: () => false,
@@ -102,8 +104,11 @@ export class LookupWorld {
       onLost: () => undefined,
       log: SILENT_LOG,
     });
-    const parts = { ownWrites, floors, writes, coordinator };
-    this.access = new ShardAccess(nodes, this.#monitor, parts, () => undefined);
+    const parts = { monitor: this.#monitor, ownWrites, assertServed: () => undefined };
+    this.access = new ShardAccess(
+      new ShardReads(nodes, { ...parts, floors }),
+      new PrimaryWrites(nodes, { ...parts, watched, coordinator }),
+    );
   }
 
   static async create(): Promise<LookupWorld> {

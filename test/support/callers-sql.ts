@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { SqlRow } from '../../src/common/sql-executor.js';
-import type { ReadOptions } from '../../src/gateway/shard-access.js';
+import type { ReadOptions } from '../../src/gateway/shard-reads.js';
 import type { TenantConnections } from '../../src/sharding/tenant-roles/tenant-connections.js';
 import type { GatewayFixture } from './gateway-fixture.js';
 

@@ -42,7 +42,7 @@ export class GatewayMetrics {
       help: 'Reads that were answered, by source: cache, replica or primary. Those in transactions are not counted.',
       labels: ['shard', 'source'],
       samples: () =>
-        [...access.reads.byShard].flatMap(([shard, counts]) =>
+        [...access.reads.counts.byShard].flatMap(([shard, counts]) =>
           Object.entries(counts).map(([source, value]) => ({ labels: { shard, source }, value })),
         ),
     });

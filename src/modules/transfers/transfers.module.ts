@@ -26,7 +26,7 @@ export class TransfersModule {}
 function lanesOf({ access, router }: GatewayRuntime): TransferLanes {
   const ids = new IdMint();
   const batches = new TransferBatches(
-    access,
+    access.writes,
     (bucket) => ids.mint(bucket),
     (tenantId, id) => router.forId({ tenantId, id }).shardId,
   );

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../../common/gateway-error.js';
-import type { ShardAccess } from '../../../gateway/shard-access.js';
+import type { PrimaryWrites } from '../../../gateway/primary-writes.js';
 import type { Participant } from '../../../gateway/shared-transaction.js';
 import type { BatchStep } from '../decisions/batch-decider.js';
 import { writeBatch } from './batch-writes.js';
@@ -33,12 +33,12 @@ export class BatchWriting {
    *
    * @throws what it failed with; where nobody but a database said so, the first thing that failed
    */
-  async commit(access: ShardAccess): Promise<void> {
+  async commit(primaries: PrimaryWrites): Promise<void> {
     const isWritten = ({ shardId }: Participant): boolean => this.#written.has(shardId);
     const committing = [
       this.#parts.filter(isWritten),
       ...this.#parts.filter((part) => !isWritten(part)).map((part) => [part]),
-    ].map((together) => settled(access.commitTogether(together)));
+    ].map((together) => settled(primaries.commitTogether(together)));
     const results = await Promise.all([...this.#underWay, ...committing]);
     const failures = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason as unknown] : [],

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Asker, ShardAccess } from '../../../gateway/shard-access.js';
+import type { Asker, PrimaryWrites } from '../../../gateway/primary-writes.js';
 import { failureOf, type Participant } from '../../../gateway/shared-transaction.js';
 import { BatchDecider, type CommandResult } from '../decisions/batch-decider.js';
 import type { TransferCommand } from '../decisions/transfer-command.js';
@@ -30,12 +30,16 @@ const SEVERAL_ACTORS = 'shardgate:transfers';
  * database refuses is tried again in halves, down to one request, so that one's trouble is nobody else's.
  */
 export class TransferBatches {
-  readonly #access: ShardAccess;
+  readonly #primaries: PrimaryWrites;
   readonly #mintId: MintId;
   readonly #shardOf: (tenantId: string, accountId: string) => string;
 
-  constructor(access: ShardAccess, mintId: MintId, shardOf: (tenantId: string, accountId: string) => string) {
-    this.#access = access;
+  constructor(
+    primaries: PrimaryWrites,
+    mintId: MintId,
+    shardOf: (tenantId: string, accountId: string) => string,
+  ) {
+    this.#primaries = primaries;
     this.#mintId = mintId;
     this.#shardOf = shardOf;
   }
@@ -57,7 +61,7 @@ export class TransferBatches {
       const failure = failureOf(error);
       if (failure === 'busy' && mode === 'wait') return this.run(place, jobs, 'skip');
       if (failure === 'lost' || failure === 'refused') {
-        return rejectAll(jobs, this.#access.writeFailure(place.shardIds[0] ?? '', error));
+        return rejectAll(jobs, this.#primaries.writeFailure(place.shardIds[0] ?? '', error));
       }
       if (jobs.length > 1) {
         const middle = jobs.length >>> 1;
@@ -85,7 +89,7 @@ export class TransferBatches {
       const states: BatchState[] = [];
       // One after the other: who has locked on a later shard waits for nobody on an earlier one.
       for (const shardId of shardIds) {
-        const transaction = await this.#access.beginShared(
+        const transaction = await this.#primaries.beginShared(
           { shardId, tenantId, lockTimeoutMs: LOCK_TIMEOUT_MS },
           actorOf(jobs),
           () => askersOf(jobs, results),
@@ -108,7 +112,7 @@ export class TransferBatches {
       await Promise.all(parts.map(({ transaction }) => transaction.rollback()));
       throw error;
     }
-    await writing.commit(this.#access);
+    await writing.commit(this.#primaries);
     return tellAll(jobs, results);
   }
 }
