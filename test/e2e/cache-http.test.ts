@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.js';
 import { HttpClient, type HttpAnswer, type HttpRequest } from '../support/http-client.js';
 import { replicaAdminUrl } from '../support/load/held-replicas.js';
 import { runAsAdmin } from '../support/own-databases.js';
+import { checkLedgersAfterwards } from '../support/ledgers-afterwards.js';
 
 /** Other than the defaults, and long enough that nothing grows old here. */
 const CACHE = { maxBytes: 8 * 1024 * 1024, ttlMs: 600_000, tenantShare: 0.25 };
@@ -44,6 +45,7 @@ let operator: HttpClient;
 
 beforeAll(async () => {
   cluster = await startOwnCluster({ shards: 1, replicas: 1 });
+  checkLedgersAfterwards(cluster.config);
   gateway = await GatewayProcess.start({ config: { ...cluster.config, cache: CACHE } });
   operator = new HttpClient(gateway.url, OPERATOR_KEY);
   const { client } = await newTenant();

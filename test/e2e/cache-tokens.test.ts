@@ -7,6 +7,7 @@ import { startOwnCluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { HttpClient, type HttpAnswer } from '../support/http-client.js';
 import { WrittenAccount, type AccountState } from '../support/load/written-account.js';
+import { checkLedgersAfterwards } from '../support/ledgers-afterwards.js';
 
 const USER = 'alice';
 
@@ -19,6 +20,7 @@ let other: WrittenAccount;
 
 beforeAll(async () => {
   const cluster = await startOwnCluster({ shards: 1, replicas: 1 });
+  checkLedgersAfterwards(cluster.config);
   const config = { ...cluster.config, cache: { ttlMs: 600_000 } };
   const start = (): Promise<GatewayProcess> => GatewayProcess.start({ config, env: { LOG_LEVEL: 'warn' } });
   // One after the other: the first applies the migrations.

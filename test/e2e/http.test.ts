@@ -3,8 +3,10 @@ import { connect } from 'node:net';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { encodeToken } from '../../src/sharding/replication/consistency-token.js';
 import { eventually } from '../support/eventually.js';
+import type { ClusterConfig } from '../../src/sharding/cluster/cluster-config.js';
 import { GatewayProcess, OPERATOR_KEY } from '../support/gateway-process.js';
 import { ownDatabases } from '../support/own-databases.js';
+import { checkLedgersAfterwards } from '../support/ledgers-afterwards.js';
 
 interface Problem {
   type: string;
@@ -25,13 +27,14 @@ interface Answer {
 const TENANTS = '/v1/admin/tenants';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-let config: object;
+let config: ClusterConfig;
 let gateway: GatewayProcess;
 let other: GatewayProcess;
 let tenantKey: string;
 
 beforeAll(async () => {
   config = await ownDatabases();
+  checkLedgersAfterwards(config);
   gateway = await GatewayProcess.start({ config });
   other = await GatewayProcess.start({ config });
   tenantKey = await gateway.createTenant('acme');

@@ -9,6 +9,7 @@ import { eventually } from '../support/eventually.js';
 import { HttpClient, type HttpAnswer } from '../support/http-client.js';
 import { replicaAdminUrl } from '../support/load/held-replicas.js';
 import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
+import { checkLedgersAfterwards } from '../support/ledgers-afterwards.js';
 
 /** Long enough that nothing grows old here. */
 const CACHE = { maxBytes: 8 * 1024 * 1024, ttlMs: 600_000 };
@@ -41,6 +42,7 @@ let shards: readonly string[];
 
 beforeAll(async () => {
   const config = await ownDatabases();
+  checkLedgersAfterwards(config);
   gateway = await GatewayProcess.start({ config: { ...config, cache: CACHE } });
   shards = config.shards.map(({ id }) => id);
   nodes = config.shards.flatMap(({ id: shard, replicas }) => [

@@ -13,6 +13,7 @@ import {
   type LoadWindow,
 } from '../support/load/steady-load.js';
 import { runAsAdmin } from '../support/own-databases.js';
+import { checkLedgersAfterwards } from '../support/ledgers-afterwards.js';
 import type { EmbeddedCluster } from '../../src/sharding/cluster/embedded-cluster.js';
 
 const READERS_PER_SHARD = 11;
@@ -40,6 +41,7 @@ let quiet: BankAccount;
 
 beforeAll(async () => {
   cluster = await startOwnCluster();
+  checkLedgersAfterwards(cluster.config);
   const gateway = await GatewayProcess.start({ config: cluster.config, env: { LOG_LEVEL: 'warn' } });
   bank = await Bank.found(gateway, 'bank');
   clients = [];

@@ -8,6 +8,7 @@ import { HttpClient, type HttpAnswer, type HttpRequest } from '../support/http-c
 import { holdReplicasBehind } from '../support/load/held-replicas.js';
 import { howMuch } from '../support/soak.js';
 import { WrittenAccount, type AccountState } from '../support/load/written-account.js';
+import { checkLedgersAfterwards } from '../support/ledgers-afterwards.js';
 
 /** Reads with a token that follow a write at once; each is one try. */
 const TRIES = howMuch({ short: 2_500, soak: 10_000 });
@@ -26,6 +27,7 @@ let operator: HttpClient;
 
 beforeAll(async () => {
   const cluster = await startOwnCluster();
+  checkLedgersAfterwards(cluster.config);
   const start = (): Promise<GatewayProcess> =>
     GatewayProcess.start({ config: cluster.config, env: { LOG_LEVEL: 'warn' } });
   // One after the other: the first applies the migrations.

@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.js';
 import { GatewayProcess, OPERATOR_KEY, runCli } from '../support/gateway-process.js';
 import { ownDatabases } from '../support/own-databases.js';
 import { TestConnection } from '../support/scratch-shards.js';
+import { checkLedgersAfterwards } from '../support/ledgers-afterwards.js';
 
 const IN_DOUBT = '/v1/admin/transactions/in-doubt';
 const FOREIGN_INSTALLATION = '00000000-0000-4000-8000-000000000000';
@@ -17,6 +18,7 @@ let installationId: string;
 
 beforeAll(async () => {
   config = await ownDatabases();
+  checkLedgersAfterwards(config);
   gateway = await GatewayProcess.start({ config });
   const url = config.shards[1]?.primary.url ?? '';
   login = await TestConnection.open(url);

@@ -4,6 +4,8 @@ import { SILENT_LOG } from '../../src/common/log.js';
 import { CatalogDatabase } from '../../src/sharding/connections/catalog-database.js';
 import { ConnectionPool } from '../../src/sharding/connections/connection-pool.js';
 import { NodeDataSource } from '../../src/sharding/connections/node-data-source.js';
+import { NodeProbe } from '../../src/sharding/connections/node-probe.js';
+import { OwnConnection } from '../../src/sharding/connections/own-connection.js';
 import type { PoolOptions } from '../../src/sharding/connections/pool-options.js';
 import { PreparedStatement } from '../../src/sharding/connections/prepared-statement.js';
 import { readAlone } from '../../src/sharding/connections/scoped-read.js';
@@ -250,5 +252,44 @@ describe('CatalogDatabase', () => {
     } finally {
       await catalog.close();
     }
+  });
+});
+
+describe('connections beside the pools that are closed', () => {
+  /** How many of this name there are to the test's own database. */
+  async function sessions(name: string, where = 'true'): Promise<number> {
+    const { rows } = await runAsAdmin(
+      adminUrl,
+      `SELECT FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = '${name}' AND ${where}`,
+    );
+    return rows.length;
+  }
+
+  it('end for good: what a probe was asking is not asked again over another one', async () => {
+    const probe = new NodeProbe(url, 10_000, () => undefined);
+    const asked = probe.ask('SELECT pg_sleep(10)::text AS slept', false).then(
+      () => 'answered',
+      () => 'failed',
+    );
+    await eventually(
+      'it is asked',
+      async () => (await sessions('shardgate-probe', `state = 'active'`)) === 1,
+    );
+    await probe.close();
+    expect(await asked).toBe('failed');
+    await expect(probe.ask(BACKEND_PID, true)).rejects.toThrow('closed');
+    await eventually('it has ended', async () => (await sessions('shardgate-probe')) === 0);
+  });
+
+  it('end for good: what recovery would ask next is not asked', async () => {
+    const connection = new OwnConnection(url, { name: 'test-own', answerMs: 10_000, lockMs: 1_000 });
+    const asked = connection.query('SELECT pg_sleep(10)::text AS slept');
+    const failed = expect(asked).rejects.toThrow();
+    await eventually('it is asked', async () => (await sessions('test-own', `state = 'active'`)) === 1);
+    connection.close();
+    await failed;
+    await expect(connection.query(BACKEND_PID)).rejects.toThrow('closed');
+    await eventually('it has ended', async () => (await sessions('test-own', `state <> 'active'`)) === 0);
   });
 });

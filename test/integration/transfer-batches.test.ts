@@ -6,9 +6,7 @@ import { SILENT_LOG } from '../../src/common/log.js';
 import { resolveGatewayOptions } from '../../src/gateway/gateway-options.js';
 import { GatewayRuntime } from '../../src/gateway/gateway-runtime.js';
 import { GatewayContext } from '../../src/index.js';
-import { TransferBatches } from '../../src/modules/transfers/batches/transfer-batches.js';
 import type { LockMode } from '../../src/modules/transfers/batches/batch-reads.js';
-import type { LaneAnswer } from '../../src/modules/transfers/batches/transfer-job.js';
 import type { TransferCommand } from '../../src/modules/transfers/decisions/transfer-command.js';
 import { parseAmount } from '../../src/modules/money/amount.js';
 import { sqlStateOf } from '../../src/sharding/connections/failure.js';
@@ -17,12 +15,13 @@ import { IdMint } from '../../src/sharding/topology/id-mint.js';
 import { eventually } from '../support/eventually.js';
 import { assertLedgerSound } from '../support/ledger-check.js';
 import { ownDatabases, runAsAdmin } from '../support/own-databases.js';
+import { TransferBatchRunner } from '../support/transfer-batch-runner.js';
 
 const TENANT = 'acme';
 
 let config: ClusterConfig;
 let runtime: GatewayRuntime;
-let batches: TransferBatches;
+let batches: TransferBatchRunner;
 let payer: string;
 let payee: string;
 let bucket: number;
@@ -50,12 +49,7 @@ afterAll(() => runtime.close());
 async function open(): Promise<void> {
   const options = resolveGatewayOptions({ ...config, ...SERVICE_SCHEMA });
   runtime = await GatewayRuntime.start(options, { log: SILENT_LOG });
-  const ids = new IdMint();
-  batches = new TransferBatches(
-    runtime.access.writes,
-    (of) => ids.mint(of),
-    () => 's0',
-  );
+  batches = new TransferBatchRunner(runtime.access.writes, TENANT, () => 's0');
 }
 
 /** Closes the gateway, and waits until the server has noticed. */
@@ -105,30 +99,8 @@ function askedBy(actor: string, key: string | undefined) {
   };
 }
 
-/** @returns what each caller is told, the ids of what was done, and how many were given back */
-async function runCommands(commands: readonly TransferCommand[], mode: LockMode = 'wait') {
-  const told: string[] = [];
-  const ids: string[] = [];
-  const jobs = commands.map((command, place) => {
-    const { actor } = command;
-    const { scope, trace } = GatewayContext.run({ tenantId: TENANT, actor }, () => GatewayContext.active());
-    return {
-      scope,
-      trace,
-      deadlineMs: Number.POSITIVE_INFINITY,
-      command,
-      resolve: (answer: LaneAnswer) => {
-        const outcome = answer.kind === 'answered' ? answer.answer.outcome : undefined;
-        told[place] = outcome?.kind === 'done' ? 'done' : 'refused';
-        if (outcome?.kind === 'done') ids[place] = outcome.body.id;
-      },
-      reject: (error: unknown) => {
-        told[place] = (error as Error).name;
-      },
-    };
-  });
-  const left = await batches.run({ shardIds: ['s0'], tenantId: TENANT }, jobs, mode);
-  return { told, ids, left: left.length };
+function runCommands(commands: readonly TransferCommand[], mode?: LockMode) {
+  return batches.run(['s0'], commands, mode);
 }
 
 async function rowsOf<Row>(sql: string): Promise<Row[]> {

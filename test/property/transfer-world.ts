@@ -58,6 +58,7 @@ export class TransferWorld {
     const state: BatchState = {
       accounts: new Map(this.accounts),
       busy: new Set(),
+      unsettled: new Set(),
       transfers: new Map(this.transfers),
       remembered: new Map([...remembered.entries()].flatMap(([place, row]) => (row ? [[place, row]] : []))),
       now: new Date(this.nowMs),

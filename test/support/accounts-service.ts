@@ -3,7 +3,8 @@ import type { ClusterConfig } from '../../src/sharding/cluster/cluster-config.js
 // First: what it stops after the file must be gone before the databases are dropped.
 import { GatewayProcess, OPERATOR_KEY } from './gateway-process.js';
 import { HttpClient } from './http-client.js';
-import { checkLedgersAfterwards, ownDatabases } from './own-databases.js';
+import { checkLedgersAfterwards } from './ledgers-afterwards.js';
+import { ownDatabases } from './own-databases.js';
 
 /** A tenant of a test, and a client with its key. */
 export interface TestTenant {

@@ -2,22 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { afterAll } from '@jest/globals';
 import pg from 'pg';
 import type { ClusterConfig } from '../../src/sharding/cluster/cluster-config.js';
-import { assertLedgerSound } from './ledger-check.js';
 import { sharedCluster } from './cluster.js';
+import { afterLedgerChecks } from './ledgers-afterwards.js';
 
 const made: (() => Promise<unknown>)[] = [];
-const ledgers: ClusterConfig[] = [];
 
-afterAll(async () => {
-  const checks = await Promise.allSettled(ledgers.map(assertLedgerSound));
-  await Promise.all(made.map((drop) => drop()));
-  for (const check of checks) if (check.status === 'rejected') throw check.reason;
-});
-
-/** Has the ledgers of these databases checked when the file is done, whatever it did: it fails if one is not sound. */
-export function checkLedgersAfterwards(config: ClusterConfig): void {
-  ledgers.push(config);
-}
+afterAll(() => afterLedgerChecks(() => Promise.all(made.map((drop) => drop()))));
 
 /**
  * Empty databases of one test file on the shared cluster's servers: an installation of its own, with real

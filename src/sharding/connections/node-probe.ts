@@ -35,6 +35,7 @@ export class NodeProbe {
   readonly #onLost: () => void;
   #connection: Connection | undefined;
   #opening: Connection | undefined;
+  #isClosed = false;
 
   /**
    * @param deadlineMs how long one answer may take, with connecting if there is need
@@ -63,8 +64,9 @@ export class NodeProbe {
     }
   }
 
-  /** Closes the connection. What is asked meanwhile fails. */
+  /** Closes the connection for good. What is asked meanwhile, or later, fails. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const open = this.#connection;
     this.#connection = undefined;
     this.#giveUp();
@@ -92,6 +94,7 @@ export class NodeProbe {
   async #renew(known: Connection | undefined): Promise<Connection> {
     try {
       const opened = await this.#open();
+      this.#assertOpen(opened);
       void known?.client.end();
       this.#connection = opened;
       return opened;
@@ -102,7 +105,15 @@ export class NodeProbe {
     }
   }
 
+  /** What was asked when it was closed is not asked again over a connection that nobody would close. */
+  #assertOpen(opened?: Connection): void {
+    if (!this.#isClosed) return;
+    opened?.socket.destroy();
+    throw new Error('The probe is closed.');
+  }
+
   async #open(): Promise<Connection> {
+    this.#assertOpen();
     const socket = new Socket();
     const client = new pg.Client({
       connectionString: this.#url,

@@ -23,6 +23,7 @@ export class OwnConnection implements SqlExecutor {
   readonly #options: OwnConnectionOptions;
   #client: Promise<pg.Client> | undefined;
   #socket: Socket | undefined;
+  #isClosed = false;
 
   constructor(url: string, options: OwnConnectionOptions) {
     this.#url = url;
@@ -34,19 +35,25 @@ export class OwnConnection implements SqlExecutor {
     try {
       return (await (await client).query<Row>(sql, [...params])).rows;
     } catch (error) {
-      if (isConnectionFailure(error) && this.#client === client) this.close();
+      if (isConnectionFailure(error) && this.#client === client) this.#drop();
       throw error;
     }
   }
 
-  /** Closes it at once; what is under way fails. */
+  /** Closes it at once and for good; what is under way fails, and what is asked later. */
   close(): void {
+    this.#isClosed = true;
+    this.#drop();
+  }
+
+  #drop(): void {
     this.#socket?.destroy();
     this.#socket = undefined;
     this.#client = undefined;
   }
 
   async #open(): Promise<pg.Client> {
+    if (this.#isClosed) throw new Error('The connection was closed.');
     const { name, answerMs, lockMs } = this.#options;
     const socket = new Socket();
     this.#socket = socket;
@@ -64,14 +71,14 @@ export class OwnConnection implements SqlExecutor {
       // Told by the next statement, which fails.
     });
     client.once('end', () => {
-      if (this.#socket === socket) this.close();
+      if (this.#socket === socket) this.#drop();
     });
     try {
       await client.connect();
     } catch (error) {
       socket.destroy();
       // It is tried again by the next statement.
-      if (this.#socket === socket) this.close();
+      if (this.#socket === socket) this.#drop();
       throw error;
     }
     // Between two statements it keeps no program from ending.

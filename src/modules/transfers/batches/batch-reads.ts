@@ -60,6 +60,20 @@ const READ_TRANSFERS: NamedStatement = {
 };
 
 /**
+ * Whether a transaction is prepared that has written transfers: nobody sees which before it is finished. Read anew
+ * for each statement, whatever snapshot that has.
+ */
+const PREPARED_TRANSFERS: NamedStatement = {
+  name: 'transfers_prepared',
+  text: `
+    SELECT 1 AS prepared FROM pg_catalog.pg_locks
+    WHERE pid IS NULL AND locktype = 'relation' AND relation = 'finance.transfers'::regclass
+      AND mode = 'RowExclusiveLock'
+      AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+    LIMIT 1`,
+};
+
+/**
  * Behind the locks: who had one of these keys and the same account before has committed by now, and what is decided
  * is decided now. One look for each key: a plain join may begin with all keys of the tenant.
  */
@@ -134,13 +148,38 @@ export async function readBatch(
     transferIds.length === 0 ? [] : tx.query<StoredTransferRow>(READ_TRANSFERS, [tenantId, transferIds]),
     tx.query<KeyRow>(READ_KEYS_AND_CLOCK, [tenantId, ...keyColumns(keyed)]),
   ]);
+  const known = new Set(accounts.map(({ id }) => id));
+  const seen = new Set(transfers.filter((row) => known.has(row.fromAccountId)).map(({ id }) => id));
   return {
     accounts: byId(accounts.filter(isFree).map((row) => accountOf(row, shardId))),
     busy: new Set(accounts.filter((row) => !isFree(row)).map(({ id }) => id)),
     transfers: byId(transfers.map(transferOf)),
+    unsettled: await unsettledOf(
+      tx,
+      tenantId,
+      transferIds.filter((id) => !seen.has(id)),
+    ),
     remembered: new Map(keys.flatMap((row) => (row.place === null ? [] : [[row.place, row]]))),
     now: keys[0]?.now ?? new Date(),
   };
+}
+
+/**
+ * Which of the transfers that were not seen, or not before the locks were taken, there may be all the same. Whoever
+ * asks may have been told of one whose shard was away when that was decided, and which waits for recovery since.
+ */
+async function unsettledOf(
+  tx: TenantTransaction,
+  tenantId: string,
+  unseen: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (unseen.length === 0) return new Set();
+  // In this order: what is finished in between is seen by the second.
+  const [prepared, late] = await Promise.all([
+    tx.query<SqlRow>(PREPARED_TRANSFERS, []),
+    tx.query<StoredTransferRow>(READ_TRANSFERS, [tenantId, unseen]),
+  ]);
+  return new Set(prepared.length > 0 ? unseen : late.map(({ id }) => id));
 }
 
 function isFree(row: FoundAccountRow): row is AccountRow {

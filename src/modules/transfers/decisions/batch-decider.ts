@@ -85,7 +85,7 @@ export class BatchDecider {
       const kept = remembered && rememberedAnswer(remembered, { ...request, shape: TRANSFER_SHAPE });
       if (kept !== undefined) return answered(kept, usersOf(command, ledger));
       // Before its key is looked for: whose it is may not be known without the account.
-      if (accountIdsOf(command, ledger).some((id) => this.#state.busy.has(id))) return BUSY;
+      if (isLeftForLater(command, ledger, this.#state)) return BUSY;
       const keyId = keyIdOf(command, ledger);
       const earlier = this.#decided.get(keyId ?? '');
       if (earlier !== undefined) {
@@ -169,6 +169,15 @@ function accountIdsOf(command: TransferCommand, ledger: WorkingLedger): readonly
   if (transfer === undefined) return [];
   // What is released concerns the payer alone.
   return command.kind === 'post' ? [transfer.fromAccountId, transfer.toAccountId] : [transfer.fromAccountId];
+}
+
+function isLeftForLater(
+  command: TransferCommand,
+  ledger: WorkingLedger,
+  { busy, unsettled }: BatchState,
+): boolean {
+  if (command.kind !== 'transfer' && unsettled.has(command.transferId)) return true;
+  return accountIdsOf(command, ledger).some((id) => busy.has(id));
 }
 
 function usersOf(command: TransferCommand, ledger: WorkingLedger): readonly string[] {

@@ -22,6 +22,8 @@ export interface BatchState {
   readonly busy: ReadonlySet<string>;
   /** Those that are to be resolved, by id. */
   readonly transfers: ReadonlyMap<string, TransferRow>;
+  /** Transfers of which it cannot be said yet whether there are any: what is about them is left for later. */
+  readonly unsettled: ReadonlySet<string>;
   /** What the key of a request is remembered with, by the request's place in the batch. */
   readonly remembered: ReadonlyMap<number, RememberedRequest>;
   /** In whole milliseconds, read behind the locks. */
@@ -34,6 +36,7 @@ export function joinedState(states: readonly BatchState[]): BatchState {
     accounts: new Map(states.flatMap(({ accounts }) => [...accounts])),
     busy: new Set(states.flatMap(({ busy }) => [...busy])),
     transfers: new Map(states.flatMap(({ transfers }) => [...transfers])),
+    unsettled: new Set(states.flatMap(({ unsettled }) => [...unsettled])),
     remembered: new Map(states.flatMap(({ remembered }) => [...remembered])),
     now: new Date(Math.max(...states.map(({ now }) => now.getTime()))),
   };
