@@ -60,16 +60,22 @@ const READ_TRANSFERS: NamedStatement = {
 };
 
 /**
- * Whether a transaction is prepared that has written transfers: nobody sees which before it is finished. Read anew
- * for each statement, whatever snapshot that has.
+ * Whether a transaction that has written transfers waits, prepared: nobody sees which before it is finished. Those
+ * that are only on their way do not count, or under load there would always be one: nobody is told of a transfer
+ * before it can be seen, but for those whose shard has not answered for two seconds.
+ *
+ * Each transaction has its own id locked, and by that its other locks are found.
  */
-const PREPARED_TRANSFERS: NamedStatement = {
-  name: 'transfers_prepared',
+const WAITING_TRANSFERS: NamedStatement = {
+  name: 'transfers_waiting',
   text: `
-    SELECT 1 AS prepared FROM pg_catalog.pg_locks
-    WHERE pid IS NULL AND locktype = 'relation' AND relation = 'finance.transfers'::regclass
-      AND mode = 'RowExclusiveLock'
-      AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+    SELECT 1 AS waiting
+    FROM pg_catalog.pg_prepared_xacts AS prepared
+    JOIN pg_catalog.pg_locks AS own ON own.transactionid = prepared.transaction AND own.mode = 'ExclusiveLock'
+    JOIN pg_catalog.pg_locks AS held ON held.virtualtransaction = own.virtualtransaction
+    WHERE prepared.database = current_database() AND prepared.prepared < clock_timestamp() - interval '1 second'
+      AND held.locktype = 'relation' AND held.relation = 'finance.transfers'::regclass
+      AND held.mode = 'RowExclusiveLock'
     LIMIT 1`,
 };
 
@@ -175,11 +181,11 @@ async function unsettledOf(
 ): Promise<ReadonlySet<string>> {
   if (unseen.length === 0) return new Set();
   // In this order: what is finished in between is seen by the second.
-  const [prepared, late] = await Promise.all([
-    tx.query<SqlRow>(PREPARED_TRANSFERS, []),
+  const [waiting, late] = await Promise.all([
+    tx.query<SqlRow>(WAITING_TRANSFERS, []),
     tx.query<StoredTransferRow>(READ_TRANSFERS, [tenantId, unseen]),
   ]);
-  return new Set(prepared.length > 0 ? unseen : late.map(({ id }) => id));
+  return new Set(waiting.length > 0 ? unseen : late.map(({ id }) => id));
 }
 
 function isFree(row: FoundAccountRow): row is AccountRow {
