@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { checkLedgersAfterwards } from '../support/ledgers-afterwards.js';
 import { ownDatabases } from '../support/own-databases.js';
 
 interface Operation {
@@ -47,7 +48,9 @@ let gateway: GatewayProcess;
 let document: Document;
 
 beforeAll(async () => {
-  gateway = await GatewayProcess.start({ config: await ownDatabases() });
+  const config = await ownDatabases();
+  checkLedgersAfterwards(config);
+  gateway = await GatewayProcess.start({ config });
   document = (await (await gateway.request('/openapi.json')).json()) as Document;
 }, 60_000);
 
