@@ -3,6 +3,7 @@ import { isConnectionFailure, sqlStateOf } from '../sharding/connections/failure
 
 export type { Participant } from '../sharding/transactions/commit-coordinator.js';
 export type { NamedStatement } from '../sharding/connections/statement-group.js';
+export { waitingWritesOf } from '../sharding/transactions/waiting-writes.js';
 export type { TenantTransaction } from '../sharding/connections/tenant-transaction.js';
 
 /**

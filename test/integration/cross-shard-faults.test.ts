@@ -169,11 +169,17 @@ it('says that it is unknown whether it was kept when the first participant stays
 
 it('answers when it is decided, although a part has to wait for recovery', async () => {
   const pair = await purses();
-  const refusal = await moveWhile(pair, (place) => {
-    if (isAt('before finish', place)) thieves.get('s1')?.steal(true);
+  const refusal = await moveWhile(pair, async (place) => {
+    if (!isAt('before finish', place)) return;
+    thieves.get('s1')?.steal(true);
+    // Before it is sent: the part is left prepared.
+    await site.cut('s1');
   });
+  const { transactions } = await site.other.runtime.transactions.recovery.inDoubt();
   thieves.get('s1')?.stop();
   expect(refusal).toBeUndefined();
+  // Nobody is told of what cannot be seen before it counts as waiting.
+  expect(transactions[0]?.ageMs).toBeGreaterThan(1_000);
   await site.recover();
   await site.expectMoved(true, pair);
 });

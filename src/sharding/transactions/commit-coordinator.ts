@@ -55,7 +55,7 @@ const RECORD_PATIENCE_MS = 60_000;
 /** How long it is tried to find out what was decided, and how long the caller waits for all to be finished, ms. */
 const FIND_OUT_MS = 3_000;
 const FIND_OUT_PAUSE_MS = 100;
-const FINISH_PATIENCE_MS = 2_000;
+export const FINISH_PATIENCE_MS = 2_000;
 
 /** SQLSTATEs of a record that recovery has made already; of PREPARE where it is switched off, or all are in use. */
 const IS_RECORDED = '23505';
@@ -92,8 +92,8 @@ export class CommitCoordinator {
   /**
    * Commits these together, and ends each of them, whatever happens. One alone is committed as it is.
    *
-   * It resolves when the decision is durable and, unless a shard is away, all have followed it. What is away
-   * follows when recovery reaches it.
+   * It resolves when the decision is durable and all have followed it, or two seconds have passed since: what is
+   * away follows when recovery reaches it. It never resolves sooner; `waitingWritesOf` relies on that.
    *
    * @param participants in the order of their shards' ids, one per shard
    * @throws GatewayError `two_phase_unavailable` where a server has `max_prepared_transactions = 0`
@@ -121,9 +121,15 @@ export class CommitCoordinator {
       throw this.#told(failure);
     }
     await this.#decide(first, gid, prepared);
-    const areFinished = this.#finishAll(others, gid, prepared).then((areAll) => {
-      if (areAll) this.#records.add(first.shardId, gid);
-      else this.#site.log.warn({ gid }, 'a part of a committed transaction waits for recovery');
+    const areFinished = new Promise<void>((resolve) => {
+      void this.#finishAll(others, gid, prepared).then((areAll) => {
+        if (!areAll) {
+          this.#site.log.warn({ gid }, 'a part of a committed transaction waits for recovery');
+          return;
+        }
+        this.#records.add(first.shardId, gid);
+        resolve();
+      });
     });
     await settledWithin(areFinished, FINISH_PATIENCE_MS);
   }

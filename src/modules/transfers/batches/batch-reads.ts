@@ -1,6 +1,10 @@
 import { Decimal } from 'decimal.js';
 import type { SqlRow } from '../../../common/sql-executor.js';
-import type { NamedStatement, TenantTransaction } from '../../../gateway/shared-transaction.js';
+import {
+  waitingWritesOf,
+  type NamedStatement,
+  type TenantTransaction,
+} from '../../../gateway/shared-transaction.js';
 import { isGatewayId } from '../../../sharding/topology/gateway-id.js';
 import { NO_OWNER, type RememberedRequest } from '../../idempotency/idempotency-keys.js';
 import type { BatchState, LockedAccount, TransferRow } from '../decisions/batch-state.js';
@@ -59,25 +63,7 @@ const READ_TRANSFERS: NamedStatement = {
     WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
 };
 
-/**
- * Whether a transaction that has written transfers waits, prepared: nobody sees which before it is finished. Those
- * that are only on their way do not count, or under load there would always be one: nobody is told of a transfer
- * before it can be seen, but for those whose shard has not answered for two seconds.
- *
- * Each transaction has its own id locked, and by that its other locks are found.
- */
-const WAITING_TRANSFERS: NamedStatement = {
-  name: 'transfers_waiting',
-  text: `
-    SELECT 1 AS waiting
-    FROM pg_catalog.pg_prepared_xacts AS prepared
-    JOIN pg_catalog.pg_locks AS own ON own.transactionid = prepared.transaction AND own.mode = 'ExclusiveLock'
-    JOIN pg_catalog.pg_locks AS held ON held.virtualtransaction = own.virtualtransaction
-    WHERE prepared.database = current_database() AND prepared.prepared < clock_timestamp() - interval '1 second'
-      AND held.locktype = 'relation' AND held.relation = 'finance.transfers'::regclass
-      AND held.mode = 'RowExclusiveLock'
-    LIMIT 1`,
-};
+const WAITING_TRANSFERS = waitingWritesOf('transfers_waiting', 'finance.transfers');
 
 /**
  * Behind the locks: who had one of these keys and the same account before has committed by now, and what is decided
