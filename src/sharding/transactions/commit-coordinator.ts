@@ -121,15 +121,14 @@ export class CommitCoordinator {
       throw this.#told(failure);
     }
     await this.#decide(first, gid, prepared);
-    const areFinished = new Promise<void>((resolve) => {
-      void this.#finishAll(others, gid, prepared).then((areAll) => {
-        if (!areAll) {
-          this.#site.log.warn({ gid }, 'a part of a committed transaction waits for recovery');
-          return;
-        }
+    const areFinished = this.#finishAll(others, gid, prepared).then((areAll) => {
+      if (areAll) {
         this.#records.add(first.shardId, gid);
-        resolve();
-      });
+        return undefined;
+      }
+      this.#site.log.warn({ gid }, 'a part of a committed transaction waits for recovery');
+      // Not before the time is over.
+      return new Promise<never>(() => undefined);
     });
     await settledWithin(areFinished, FINISH_PATIENCE_MS);
   }
