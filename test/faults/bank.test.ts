@@ -25,6 +25,10 @@ const CLIENTS = 32;
 const OPENING_BALANCE = '500.00';
 /** How long a transaction may stay prepared after the last fault, ms. */
 const IN_DOUBT_MS_MAX = 30_000;
+/** How often a run must have seen the sum, or it has put nothing to the test. */
+const CUTS_MIN = 6;
+/** How long a slow machine may take for those that are still missing once the faults are over, ms. */
+const CUTS_MS_MAX = 60_000;
 /** How many of the requests are sent with another body as well; to void has none. */
 const REUSED = 50;
 
@@ -61,6 +65,8 @@ describe(`a bank whose gateways, primaries and connections are lost, for ${LOAD_
       const end = new AbortController();
       const load = Promise.all([...clients.map((client) => client.run(end.signal)), watch.run(end.signal)]);
       await Promise.all([faults.run(LOAD_MS), sleep(LOAD_MS)]);
+      // While the callers go on, and recovery is about what the last faults left.
+      await eventually('the sum was seen several times', () => watch.cuts >= CUTS_MIN, CUTS_MS_MAX);
       end.abort();
       // Before the callers have ended: one that is left would keep them asking.
       await eventually(
@@ -79,7 +85,7 @@ describe(`a bank whose gateways, primaries and connections are lost, for ${LOAD_
         askedAgain: requests.filter((request) => request.unknown > 0).length,
         unknown: unknown.length,
         refusals: requests.filter(({ answer }) => (answer?.status ?? 0) >= 300).length,
-        cuts: [...watch.seen.values()].reduce((sum, count) => sum + count, 0),
+        cuts: watch.cuts,
         noCuts: watch.refused,
       };
       const replays = await replayAll(site, ledger, requests);
@@ -111,9 +117,8 @@ describe(`a bank whose gateways, primaries and connections are lost, for ${LOAD_
       expect(run.primary).toBeGreaterThan(0);
       expect(run.connections).toBeGreaterThan(0);
       expect(run.unknown).toBeGreaterThan(0);
-      expect(run.cuts).toBeGreaterThan(5);
       if (LOAD_MS > LOAD_MS_DEFAULT) process.stdout.write(`${JSON.stringify(run)}\n`);
     },
-    LOAD_MS + 180_000,
+    LOAD_MS + CUTS_MS_MAX + 180_000,
   );
 });

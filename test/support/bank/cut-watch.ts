@@ -47,6 +47,11 @@ export class CutWatch {
     return new CutWatch(await GatewayRuntime.start(options, { log: SILENT_LOG, transactions }), tenantId);
   }
 
+  /** How many cuts were made. */
+  get cuts(): number {
+    return [...this.seen.values()].reduce((sum, count) => sum + count, 0);
+  }
+
   /** Goes on until then. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
